@@ -3,9 +3,10 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { FleetDatabase } from '../packages/bridge/src/fleet/fleet-database.ts';
 import { FleetOutbox } from '../packages/bridge/src/fleet/fleet-outbox.ts';
-import type { KeyName, KeysReading } from '../packages/bridge/src/fleet/fleet-rows.ts';
+import type { KeysReading } from '../packages/bridge/src/fleet/fleet-rows.ts';
 import { silentLogger } from '../packages/bridge/src/log.ts';
 import { noCounts } from '../packages/bridge/src/recorder/counts.ts';
+import type { StoredKey } from '../packages/bridge/src/recorder/minute-rows.ts';
 import { readSharedRecordings } from '../packages/bridge/src/recorder/read-recordings.ts';
 import type { Batch } from '../packages/bridge/src/recorder/store-rows.ts';
 import { LatencyHistogram, PairedDifference } from '../packages/compare/src/index.ts';
@@ -152,7 +153,7 @@ try {
   }
   let bytes = 0;
   await timed('all keys', async () => {
-    let last: KeyName | undefined;
+    let last: StoredKey | undefined;
     do {
       const read: KeysReading = await database.readKeys({ more: 50, adds: false, behind: last });
       [last, bytes] = [read.last, bytes + read.length];

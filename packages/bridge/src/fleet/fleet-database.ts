@@ -2,7 +2,7 @@ import { ChangeoverError, loadInstalled, systemClock } from '@changeover/core';
 import type pg from 'pg';
 import type { Pool, PoolClient } from 'pg';
 import type { Logger } from '../log.ts';
-import type { MinutesOf, StoredMinute } from '../recorder/minute-rows.ts';
+import type { StoredKey, StoredMinute } from '../recorder/minute-rows.ts';
 import {
   minutesInSteps,
   type MinutesReading,
@@ -12,7 +12,6 @@ import {
 } from './fleet-minutes.ts';
 import { checkSchema, prepareStore } from './fleet-schema.ts';
 import {
-  type KeyName,
   keysInSteps,
   type KeysReading,
   othersInSteps,
@@ -22,7 +21,7 @@ import {
 import type { StoredName, StoredNames } from '../recorder/stored-names.ts';
 import type { StoredEvent, StoredTables, StoredWriter } from '../recorder/stored-tables.ts';
 import { inTurns } from '../steps.ts';
-import { foldedWriter } from './fleet-read.ts';
+import { foldedWriter, shownHours } from './fleet-read.ts';
 
 /** A server that hangs must not hold a review of the ledger, or a person's command, for longer. */
 const answerTimeoutMs = 3_000;
@@ -31,8 +30,6 @@ const readTimeoutMs = 60_000;
 
 /** Keys whose rows a reader of all gets by one statement. */
 const keysAtOnce = 50;
-/** Longer ago than this nobody is shown hours: well beyond what the hour book keeps, whatever a reader's clock says. */
-const shownHours = 72;
 
 /** Whose rows are read. */
 export interface KeysAsked {
@@ -42,10 +39,10 @@ export interface KeysAsked {
   /** Those before are added up. Default: as many as are shown. */
   readonly hoursToldApart?: number | undefined;
   /** Those that are read, and whether with their latencies. Default: none. */
-  readonly keys?: readonly (KeyName & { readonly timed: boolean })[] | undefined;
+  readonly keys?: readonly (StoredKey & { readonly timed: boolean })[] | undefined;
   /** So many are read as well, the first ones behind another. Default: none; from the first one on. */
   readonly more?: number | undefined;
-  readonly behind?: KeyName | undefined;
+  readonly behind?: StoredKey | undefined;
   /** Whether the store adds up histograms as well, which takes most of its time. Default: true. */
   readonly adds?: boolean | undefined;
 }
@@ -177,7 +174,7 @@ export class FleetDatabase {
   /** The same of some keys alone, for a program that asks again and again.
    *
    * @throws the driver's error. */
-  async readRecentMinutes(first: number, keys: readonly MinutesOf[]): Promise<MinutesReading> {
+  async readRecentMinutes(first: number, keys: readonly StoredKey[]): Promise<MinutesReading> {
     const asked = JSON.stringify(keys.map(({ backend, dataset }) => [backend, dataset]));
     const rows = await this.#readRows<MinutesRow>(recentMinutesQuery(this.schema), [first, asked]);
     return await inTurns(systemClock, minutesInSteps(rows));

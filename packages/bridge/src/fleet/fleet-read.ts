@@ -4,7 +4,7 @@ export const foldedWriter = '(folded)';
 export const summedWriter = '(summed)';
 
 /** Longer ago than this nobody is shown hours: well beyond what the hour book keeps, whatever a reader's clock says. */
-const hoursToldApart = 72;
+export const shownHours = 72;
 /** So many of a fingerprint are shown. */
 export const maxSamples = 20;
 
@@ -29,7 +29,7 @@ create or replace function ${schema}.read_2(own text) returns json language sql 
   set search_path = ${schema}, pg_catalog as $$
   with cells as materialized (
     select c.*, dense_rank() over (order by backend, dataset, operation, stage, writer = '${foldedWriter}', epoch,
-      case when hour > extract(epoch from clock_timestamp()) / 3600 - ${String(hoursToldApart)} then hour end) as g
+      case when hour > extract(epoch from clock_timestamp()) / 3600 - ${String(shownHours)} then hour end) as g
     from (select c.*, ${epochOf(schema)} from cell c where not folded and writer is distinct from own) c),
   counted as (
     select g, json_agg(total order by place) as counts from (

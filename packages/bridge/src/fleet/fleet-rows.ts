@@ -1,6 +1,7 @@
 import type { LatencyHistogramJson } from '@changeover/compare';
 import { countNames, type Counts } from '../recorder/counts.ts';
 import { shapeCountNames, type ShapeTotals } from '../recorder/cell.ts';
+import type { StoredKey } from '../recorder/minute-rows.ts';
 import type { StoredShape } from '../recorder/shape-rows.ts';
 import { shedReasons } from '../recorder/shed-reason.ts';
 import type { StoredCell, StoredTables, StoredWriter } from '../recorder/stored-tables.ts';
@@ -73,12 +74,6 @@ type ReadShape = readonly [
   part: number,
 ];
 
-/** A key whose rows are read. */
-export interface KeyName {
-  readonly backend: string;
-  readonly dataset: string;
-}
-
 /** The counters as they are stored. */
 export function countsList(counts: Counts): number[] {
   return countNames.map((name) => counts[name]);
@@ -105,9 +100,9 @@ export type ReadRow = readonly [kind: string, value: string];
 /** What all processes counted of some keys. */
 export interface KeysReading {
   /** Of those that were asked for and of those that were next. */
-  readonly keys: readonly KeyName[];
+  readonly keys: readonly StoredKey[];
   /** The last one of those that were next; undefined where there was none. */
-  readonly last: KeyName | undefined;
+  readonly last: StoredKey | undefined;
   readonly tables: Pick<StoredTables, 'cells' | 'shapes' | 'reliance'>;
   /** In characters, at the wire. */
   readonly length: number;
@@ -141,7 +136,7 @@ export function* keysInSteps(found: readonly ReadRow[]): Steps<KeysReading> {
 
 type NameRow = readonly [backend: string, dataset: string];
 
-function nameOf([backend, dataset]: NameRow): KeyName {
+function nameOf([backend, dataset]: NameRow): StoredKey {
   return { backend, dataset };
 }
 

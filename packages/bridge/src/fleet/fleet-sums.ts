@@ -11,7 +11,7 @@ const lines = `
     group by 1, 2)`;
 const epoch = `coalesce((select max(a) from unnest(ats) a where a < c.last_at), 0)`;
 
-/** The first keys behind \`behind\`, in the order of the index: those of each table that has one. */
+/** The first keys behind `behind`, in the order of the index: those of each table that has one. */
 const nextKeys = ['cell', 'shape', 'reliance']
   .map(
     (table) => `
@@ -78,9 +78,9 @@ const cellRow = (
  * What all processes counted of some keys at one moment, added up: what it gives grows with keys, operations and hours, not with
  * processes. One statement sees one state of a key, so what is being folded is seen once.
  *
- * \`asked\` is a list of backends, keys, and whether latencies are told; as many keys as \`more\` says are read as well, the first ones behind
- * \`behind\`. \`own\` is the reader's writer, whose rows from the hour \`own_from\` on come as they are, since the reader knows some of them
- * better; null for one that writes nothing. So many hours are told apart as \`told\` says. Where \`adds\`, histograms are added up too, which
+ * `asked` is a list of backends, keys, and whether latencies are told; as many keys as `more` says are read as well, the first ones behind
+ * `behind`. `own` is the reader's writer, whose rows from the hour `own_from` on come as they are, since the reader knows some of them
+ * better; null for one that writes nothing. So many hours are told apart as `told` says. Where `adds`, histograms are added up too, which
  * takes the server most of the time: a reader that may fetch more gets those of all processes, one behind the other.
  */
 const keysFunction = `
@@ -160,8 +160,8 @@ const othersFunction = `
     where not r.folded group by 1, 2, 3) t`;
 
 /**
- * What a reader gets, since version 6: \`read_keys_1\` for some keys at a time, so that neither the server nor the reader has all of a large
- * store in memory at once, and \`read_others_1\`.
+ * What a reader gets, since version 6: `read_keys_1` for some keys at a time, so that neither the server nor the reader has all of a large
+ * store in memory at once, and `read_others_1`.
  *
  * @param schema a plain name.
  */

@@ -1,13 +1,13 @@
 import type { Clock } from '@changeover/core';
 import type { AskedKey } from '../recorder/asked-key.ts';
-import type { StoredMinute } from '../recorder/minute-rows.ts';
+import type { StoredKey, StoredMinute } from '../recorder/minute-rows.ts';
 import { firstRecentMinute } from '../recorder/recent-book.ts';
 import type { StoredReliance } from '../recorder/reliance-rows.ts';
 import type { StoredShape } from '../recorder/shape-rows.ts';
 import type { StoredCell, StoredTables } from '../recorder/stored-tables.ts';
 import { TokenBucket } from '../shadow/budgets.ts';
 import type { FleetDatabase } from './fleet-database.ts';
-import type { KeyName, KeysReading, OthersReading } from './fleet-rows.ts';
+import type { KeysReading, OthersReading } from './fleet-rows.ts';
 
 /** Reading what all others counted, in bytes a second on average: what is left of four KB, and some for the first looks. Most is for keys
  * whose step waits; what is left is for all others, one after the other. */
@@ -46,7 +46,7 @@ export class OthersCounts {
   #others: OthersReading['tables'] | undefined = undefined;
   #minutes: readonly StoredMinute[] = [];
   /** The last key of all that was read in its turn. */
-  #last: KeyName | undefined = undefined;
+  #last: StoredKey | undefined = undefined;
   #round = 0;
   #keyBytes = usualKeyBytes;
 
@@ -165,6 +165,6 @@ function noRows(): Rows {
   return { cells: [], shapes: [], reliance: [] };
 }
 
-function nameOf({ backend, dataset }: KeyName): string {
+function nameOf({ backend, dataset }: StoredKey): string {
   return `${backend}\0${dataset}`;
 }

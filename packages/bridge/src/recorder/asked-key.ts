@@ -1,7 +1,7 @@
-import type { MinutesOf } from './minute-rows.ts';
+import type { StoredKey } from './minute-rows.ts';
 
 /** A key whose step waits. */
-export interface AskedKey extends MinutesOf {
+export interface AskedKey extends StoredKey {
   /** Its gates ask for latencies, and for the last minutes. */
   readonly timed: boolean;
 }

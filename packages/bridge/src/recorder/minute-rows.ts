@@ -4,8 +4,8 @@ import type { StoreValue } from './store-file.ts';
 export const keptMinutes = 120;
 export const minuteMs = 60_000;
 
-/** Whose minutes. */
-export type MinutesOf = Pick<MinuteRow, 'backend' | 'dataset'>;
+/** A key by its columns in the store. */
+export type StoredKey = Pick<MinuteRow, 'backend' | 'dataset'>;
 
 /** What one process counted of one key within a minute. */
 export interface MinuteRow {

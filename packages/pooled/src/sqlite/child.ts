@@ -9,14 +9,14 @@ if (process.send !== undefined && process.env['CHANGEOVER_SQLITE_CHILD'] !== und
   const host = new ConnectionHost(pipedMarks(commitMarksFd));
   const requests: WorkerRequest[] = [];
   let answering = false;
+  const send = (piece: WorkerPiece): void => {
+    process.send?.(piece);
+  };
   // An answer has left before the next statement begins: that may block this process for good.
   const next = (): void => {
     const request = requests.shift();
     answering = request !== undefined;
     if (request === undefined) return;
-    const send = (piece: WorkerPiece): void => {
-      process.send?.(piece);
-    };
     for (const message of inPieces(host.perform(request, send)))
       process.send?.(message, undefined, undefined, 'piece' in message ? undefined : next);
   };

@@ -10,13 +10,13 @@ if (parentPort !== null) {
   const port = parentPort;
   const { mark } = workerData as { readonly mark: Int32Array };
   const host = new ConnectionHost(sharedMarks(mark));
+  const send = (piece: WorkerPiece): void => {
+    port.postMessage([piece]);
+  };
   port.on('message', (first: WorkerRequest) => {
     let held: WorkerReply[] = [];
     let request: WorkerRequest | undefined = first;
     while (request !== undefined) {
-      const send = (piece: WorkerPiece): void => {
-        port.postMessage([piece]);
-      };
       for (const message of inPieces(host.perform(request, send))) {
         if ('piece' in message) send(message);
         else held.push(message);
