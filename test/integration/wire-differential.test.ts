@@ -101,13 +101,16 @@ interface Column {
   readonly values: readonly (string | undefined)[];
 }
 
-const maxRows = 12;
+/** So many values of a column are made up; a longer answer has them again and again. */
+const madeUp = 12;
+/** A result of many rows is read by a function that is made for its columns: here from 100 on. */
+const manyRows = { min: 95, max: 260 } as const;
 const column: fc.Arbitrary<Column> = fc.constantFrom(...Object.keys(types)).chain((type) =>
   fc.record({
     // Two columns may have one name.
     name: fc
       .oneof(
-        fc.constantFrom('a', 'A', 'id', 'Count', '?column?'),
+        fc.constantFrom('a', 'A', 'id', 'Count', '?column?', '__proto__', 'valueOf'),
         text
           .filter((name) => name !== '')
           .map((name) => Buffer.from(name).subarray(0, 20).toString().replaceAll('\ufffd', '')),
@@ -115,8 +118,8 @@ const column: fc.Arbitrary<Column> = fc.constantFrom(...Object.keys(types)).chai
       .filter((name) => name !== ''),
     type: fc.constant(type),
     values: fc.array(fc.option(types[type] as fc.Arbitrary<string>, { nil: undefined, freq: 6 }), {
-      minLength: maxRows,
-      maxLength: maxRows,
+      minLength: madeUp,
+      maxLength: madeUp,
     }),
   }),
 );
@@ -125,10 +128,14 @@ const column: fc.Arbitrary<Column> = fc.constantFrom(...Object.keys(types)).chai
 const statement = fc
   .record({
     columns: fc.array(column, { minLength: 1, maxLength: 8 }),
-    rows: fc.nat(maxRows),
+    rows: fc.oneof(
+      { weight: 3, arbitrary: fc.nat(madeUp) },
+      { weight: 1, arbitrary: fc.integer(manyRows) },
+    ),
     failsAt: fc.oneof(
       { weight: 5, arbitrary: fc.constant(undefined) },
-      { weight: 1, arbitrary: fc.integer({ min: 1, max: maxRows }) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: madeUp }) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: manyRows.max }) },
     ),
   })
   .map(({ columns, rows, failsAt }) => {
@@ -137,7 +144,9 @@ const statement = fc
         ({ name, type, values }) =>
           `(ARRAY[${values
             .map((value) => (value === undefined ? 'NULL' : quoted(value)))
-            .join(',')}]::text[])[g]::${type} AS "${name.replaceAll('"', '""')}"`,
+            .join(
+              ',',
+            )}]::text[])[(g - 1) % ${String(madeUp)} + 1]::${type} AS "${name.replaceAll('"', '""')}"`,
       )
       .join(', ');
     // Known only when that row is made, which may be after others were sent.
@@ -170,24 +179,28 @@ function classOf(value: unknown): string {
 test(
   `${String(cases)} random statements have the answers and errors that the driver gives, however these are cut into pieces`,
   async () => {
-    const answered = { rows: 0, errors: 0 };
+    const answered = { rows: 0, many: 0, errors: 0 };
     await fc.assert(
       fc.asyncProperty(
         statement,
         fc.infiniteStream(fc.integer({ min: 1, max: 200 })),
-        async (sql, pieces) => {
+        fc.constantFrom(1, 50),
+        async (sql, pieces, times) => {
           const lengths = pieces[Symbol.iterator]();
-          proxy.pieceBytes = () => lengths.next().value as number;
+          proxy.pieceBytes = () => times * (lengths.next().value as number);
           const expected = await outcomeOf(legacy, sql);
           const found = await outcomeOf(pooled, sql);
           expect(found).toStrictEqual(expected);
-          if ('rows' in (found as object)) answered.rows += 1;
-          else answered.errors += 1;
+          const { rows } = found as { readonly rows?: readonly unknown[] };
+          if (rows === undefined) answered.errors += 1;
+          else answered.rows += 1;
+          if (rows !== undefined && rows.length >= manyRows.min) answered.many += 1;
         },
       ),
       { seed, numRuns: cases },
     );
     expect(answered.rows).toBeGreaterThan(cases / 4);
+    expect(answered.many).toBeGreaterThan(cases / 10);
     expect(answered.errors).toBeGreaterThan(0);
   },
   60_000 + cases * 100,
