@@ -230,7 +230,7 @@ class CallersPath {
     Socket.prototype.write = function written(this: Socket, ...args: unknown[]): boolean {
       if (path.#isWithin) path.writes += 1;
       return write.apply(this, args);
-    } as Socket['write'];
+    };
   }
 
   within(call: () => unknown): void {
