@@ -49,7 +49,7 @@ async function measureMemory({ quick, databaseUrl }: BenchContext): Promise<Case
     const held = await heldMemory(scale);
     // Time is not measured, so the long run has a core and the engines with a server or threads of their own take the other.
     const [long, others] = await Promise.all([
-      runApart(longRun(scale)),
+      runInOwnProcess(longRun(scale)),
       heldByOthers(scale, quick ? 200 : 2_000),
     ]);
     return {
@@ -92,14 +92,17 @@ async function heldMemory(scale: Scale): Promise<Figure[]> {
   };
   for (let round = 0; round < rounds; round += 1) {
     const [legacy, idle] = await Promise.all([
-      runApart(orderOf(scale, { stage: 'legacy', calls })),
-      runApart(orderOf(scale, { stage: 'pooled', heldMib: 0, datasets }), fullYoungGenerations),
+      runInOwnProcess(orderOf(scale, { stage: 'legacy', calls })),
+      runInOwnProcess(
+        orderOf(scale, { stage: 'pooled', heldMib: 0, datasets }),
+        fullYoungGenerations,
+      ),
     ]);
     reports.legacy.push(legacy);
     reports.idle.push(idle);
     // One after the other: beside another process pooled takes 15 MiB more.
-    reports.pooled.push(await runApart(orderOf(scale, { stage: 'pooled', calls })));
-    reports.shadow.push(await runApart(orderOf(scale, { stage: 'shadow', calls })));
+    reports.pooled.push(await runInOwnProcess(orderOf(scale, { stage: 'pooled', calls })));
+    reports.shadow.push(await runInOwnProcess(orderOf(scale, { stage: 'shadow', calls })));
   }
   const rss = (stage: keyof typeof reports): number[] => reports[stage].map((one) => one.rssMib);
   const legacy = rss('legacy');
@@ -126,7 +129,7 @@ async function heldByOthers(scale: Scale, calls: number): Promise<Figure[]> {
     const found: Record<'legacy' | 'shadow', number[]> = { legacy: [], shadow: [] };
     for (let round = 0; round < rounds; round += 1)
       for (const stage of ['legacy', 'shadow'] as const)
-        found[stage].push((await runApart(orderOf(scale, { engine, stage, calls }))).rssMib);
+        found[stage].push((await runInOwnProcess(orderOf(scale, { engine, stage, calls }))).rssMib);
     const { legacy, shadow } = found;
     figures.push(heldFigure(scale, { engine, stage: 'shadow', calls, legacy, held: shadow }));
   }
@@ -179,7 +182,7 @@ function memoryPlot({ over }: MemoryReport): Plot {
   };
 }
 
-function runApart(order: MemoryOrder, flags: readonly string[] = []): Promise<MemoryReport> {
+function runInOwnProcess(order: MemoryOrder, flags: readonly string[] = []): Promise<MemoryReport> {
   return new Promise((resolve, reject) => {
     const child = fork(join(import.meta.dirname, 'memory-process.ts'), [JSON.stringify(order)], {
       // As a user has it: the built packages. From source each worker thread would hold 16 MiB for the stripping of types.
