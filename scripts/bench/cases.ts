@@ -6,6 +6,7 @@ import { createBridgeOverhead } from './create-bridge.ts';
 import { digestCost } from './digest-cost.ts';
 import { duckdbPeers } from './duckdb-peers.ts';
 import { flagChange } from './flag-change.ts';
+import { fleetCost } from './fleet-cost.ts';
 import { growth } from './growth.ts';
 import { guaranteeCosts } from './guarantee-costs.ts';
 import { installSize } from './install-size.ts';
@@ -40,6 +41,7 @@ export const benchCases: readonly BenchCase[] = [
   verifyCost,
   poolAcquire,
   flagChange,
+  fleetCost,
   startUp,
   installSize,
   storageTests,

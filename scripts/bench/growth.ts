@@ -1,172 +1,69 @@
 import Database from 'better-sqlite3';
+import { schemaPrefix } from '@changeover/engines';
 import { datasetFile, engineTitles } from '@changeover/engines/api';
 import { engines, type Engine } from 'changeover';
-import {
-  type BenchCase,
-  type BenchContext,
-  type CaseResult,
-  type Figure,
-  figureOf,
-  type Plot,
-} from './figure.ts';
-import { timeText, together } from './measure.ts';
-import { quantile } from './quantile.ts';
-import { atMost, fewestRounds, verdicts } from './verdict.ts';
-import { openWorkbench } from './workbench.ts';
+import pg from 'pg';
+import type { BenchCase, BenchContext, CaseResult, Plot } from './figure.ts';
+import { keysGrow } from './growth-of-keys.ts';
+import { growthFigures, type Line, measureBeside, measureSteps, medianMs } from './growth-steps.ts';
+import { together } from './measure.ts';
+import { openWorkbench, type Workbench } from './workbench.ts';
 
 export const growth: BenchCase = {
   name: 'growth',
-  title: 'cost as work grows: callers 1 to 10,000, rows 1 to 10^6, datasets 1 to 1,000',
+  title:
+    'cost as work grows: callers 1 to 10,000, rows 1 to 10^6, datasets 1 to 1,000, keys and shapes of calls 10 to 10,000',
   needsPostgres: true,
   run: measureGrowth,
 };
 
-/** One size, and what it took in each round, in ms. */
-interface Step {
-  readonly size: number;
-  readonly rounds: readonly number[];
-}
+/** What grows, and what is done with more of it. */
+const growing = {
+  callers: 'point reads by more callers at once',
+  rows: 'reads of more rows',
+  datasets: 'one read of each of more datasets at once',
+  keys: 'work for more keys',
+} as const;
 
-interface Line {
-  readonly engine: Engine;
-  readonly steps: readonly Step[];
-  /** The same by the driver alone. */
-  readonly bare?: readonly Step[];
-}
-
-/** What grows, in one word for the figure's key, and in words for people. */
-interface Growing {
-  readonly unit: 'callers' | 'rows' | 'datasets';
-  readonly what: string;
-  readonly lines: readonly Line[];
-}
+type Unit = keyof typeof growing;
 
 async function measureGrowth(context: BenchContext): Promise<CaseResult> {
-  const all: readonly Growing[] = [
-    {
-      unit: 'callers',
-      what: 'point reads by more callers at once',
-      lines: await callersGrow(context),
-    },
-    { unit: 'rows', what: 'reads of more rows', lines: await rowsGrow(context) },
-    {
-      unit: 'datasets',
-      what: 'one read of each of more datasets at once',
-      lines: await datasetsGrow(context),
-    },
-  ];
+  const lines: Readonly<Record<Unit, readonly Line[]>> = {
+    callers: await callersGrow(context),
+    rows: await rowsGrow(context),
+    datasets: await datasetsGrow(context),
+    keys: await keysGrow(context),
+  };
   return {
-    figures: all.flatMap((growing) => growing.lines.map((line) => steepestStep(growing, line))),
-    plots: all.map(plotOf),
+    figures: Object.values(lines).flatMap((of) => of.flatMap(growthFigures)),
+    plots: (Object.keys(growing) as Unit[]).map((unit) => plotOf(unit, lines[unit])),
   };
 }
 
-function plotOf({ what, unit, lines }: Growing): Plot {
+function plotOf(unit: Unit, lines: readonly Line[]): Plot {
   return {
-    title: what,
+    title: growing[unit],
     xTitle: unit,
     yTitle: 'ms for all',
     logarithmic: true,
-    series: lines.map(({ engine, steps }) => ({
-      name: engineTitles[engine],
+    series: lines.map(({ name, steps }) => ({
+      name: name.replace(`: ${growing[unit]}`, ''),
       points: steps.map((step) => [step.size, medianMs(step)] as const),
     })),
   };
 }
 
-function medianMs({ rounds }: Step): number {
-  return quantile(rounds, 0.5);
-}
-
-/** Where the cost grew most against the size, which is 1 where it is linear: the step with the worst verdict, and of those the one
- * with the highest median. All steps must hold for it to hold, so one that can't be told from noise says so. */
-function steepestStep({ unit, what }: Growing, { engine, steps, bare = [] }: Line): Figure {
-  const last = steps.at(-1);
-  const figures = stepsOf(steps).map(({ at, ratios }) =>
-    figureOf({
-      key: `${engine}-${unit}`,
-      name: `${engineTitles[engine]}: ${what}, the steepest step against a linear one`,
-      unit: '×',
-      rounds: ratios,
-      target: atMost(1.15),
-      beside:
-        `${at}; ${steps.map((step) => `${step.size}: ${timeText(medianMs(step))}`).join(', ')}` +
-        (last === undefined
-          ? ''
-          : `, which is ${timeText(medianMs(last) / last.size)} each at the end`) +
-        bareText(bare),
-    }),
-  );
-  const [worst] = figures.sort(
-    (one, other) =>
-      verdicts.indexOf(other.verdict) - verdicts.indexOf(one.verdict) || other.figure - one.figure,
-  );
-  if (worst === undefined) throw new Error('a step needs two sizes');
-  return worst;
-}
-
-function bareText(bare: readonly Step[]): string {
-  if (bare.length === 0) return '';
-  const steepest = Math.max(...stepsOf(bare).map(({ ratios }) => quantile(ratios, 0.5)));
-  return `; limit: the steepest step of the driver alone is ${steepest.toFixed(2)} ×`;
-}
-
-/** Each step's growth in time over its growth in size, round by round. */
-function stepsOf(steps: readonly Step[]): { readonly at: string; readonly ratios: number[] }[] {
-  return steps.slice(1).map(({ size, rounds }, index) => {
-    const before = steps[index];
-    return {
-      at: `from ${before?.size} to ${size}`,
-      ratios: rounds.map(
-        (ms, round) => ms / (before?.rounds[round] ?? NaN) / (size / (before?.size ?? NaN)),
-      ),
-    };
-  });
-}
-
-/** What is measured at each size. */
-interface StepWork {
-  readonly sizes: readonly number[];
-  /** At most; at least {@link fewestRounds}, beyond which none is begun after {@link longestMs}. */
-  readonly rounds: number;
-  /** How often each size is done before it is measured, at least: until what it needs is compiled and open. Default: 1. */
-  readonly warmUps?: number | undefined;
-  run(size: number): unknown;
-}
-
-/** For how long rounds are begun, beyond the fewest. */
-const longestMs = 6_000;
-/** A size that takes longer leaves nothing for the next one to warm up. */
-const warmMs = 500;
-/** For how long a size is done at least, before it is measured and in a round. */
-const [warmUpMs, roundMs] = [100, 25];
-
-/** Measures the sizes in turn, so that a slow moment of the machine meets a round and not a size. */
-async function measureSteps({ sizes, rounds, warmUps = 1, run }: StepWork): Promise<Step[]> {
-  for (const size of sizes) {
-    const begunMs = performance.now();
-    for (let made = 0; made < warmUps || performance.now() - begunMs < warmUpMs; made += 1)
-      await run(size);
-    if (warmUps === 1 && performance.now() - begunMs > warmMs) break;
-  }
-  const took = new Map<number, number[]>(sizes.map((size) => [size, []]));
-  const begunMs = performance.now();
-  for (let round = 0; round < rounds; round += 1) {
-    if (round >= fewestRounds && performance.now() - begunMs > longestMs) break;
-    for (const size of sizes) {
-      // Or the smallest size would collect the largest one's garbage.
-      globalThis.gc?.();
-      const once: number[] = [];
-      const fromMs = performance.now();
-      do {
-        const startedMs = performance.now();
-        await run(size);
-        once.push(performance.now() - startedMs);
-      } while (performance.now() - fromMs < roundMs);
-      took.get(size)?.push(quantile(once, 0.5));
-    }
-  }
-  return [...took].map(([size, ms]) => ({ size, rounds: ms }));
+function lineOf(
+  engine: Engine,
+  unit: Exclude<Unit, 'keys'>,
+  [steps = [], bare]: readonly Line['steps'][],
+): Line {
+  return {
+    key: `${engine}-${unit}`,
+    name: `${engineTitles[engine]}: ${growing[unit]}`,
+    steps,
+    bare,
+  };
 }
 
 async function callersGrow(context: BenchContext): Promise<Line[]> {
@@ -191,7 +88,7 @@ async function callersGrow(context: BenchContext): Promise<Line[]> {
             bench.pooled(engine).readTable(dataset, 'data', { where: { id: caller % 1_000 } }),
           ),
       });
-      lines.push({ engine, steps });
+      lines.push(lineOf(engine, 'callers', [steps]));
     }
     return lines;
   } finally {
@@ -216,23 +113,18 @@ async function rowsGrow(context: BenchContext): Promise<Line[]> {
           : [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000],
         rounds: context.quick ? 3 : 9,
       };
-      const steps = await measureSteps({
-        ...work,
-        run: async (size) => {
-          const rows = await bench.pooled(engine).readTable(dataset, 'data', { limit: size });
-          if (rows.length !== size)
-            throw new Error(`${size} rows were to be read, found ${rows.length}`);
-        },
-      });
-      lines.push(
-        engine === 'sqlite'
-          ? {
-              engine,
-              steps,
-              bare: await bareSteps(datasetFile(bench.location, engine, dataset), work),
-            }
-          : { engine, steps },
-      );
+      const pooled = async (size: number): Promise<void> => {
+        const rows = await bench.pooled(engine).readTable(dataset, 'data', { limit: size });
+        if (rows.length !== size)
+          throw new Error(`${size} rows were to be read, found ${rows.length}`);
+      };
+      const drivers = await openDrivers(bench, engine, 1);
+      try {
+        const runs = [pooled, ...(drivers === undefined ? [] : [drivers.readRows])];
+        lines.push(lineOf(engine, 'rows', await measureBeside(runs, work)));
+      } finally {
+        await drivers?.close();
+      }
     }
     return lines;
   } finally {
@@ -240,14 +132,58 @@ async function rowsGrow(context: BenchContext): Promise<Line[]> {
   }
 }
 
-async function bareSteps(file: string, work: Omit<StepWork, 'run'>): Promise<Step[]> {
-  const database = new Database(file, { readonly: true });
-  try {
-    const statement = database.prepare('SELECT * FROM data LIMIT ?');
-    return await measureSteps({ ...work, run: (size) => statement.all(size) });
-  } finally {
-    database.close();
-  }
+/** The driver alone, as a program would use it that has a connection open for each dataset; undefined for DuckDB, whose steps hold. */
+interface Drivers {
+  /** The first so many rows of the first dataset. */
+  readRows(count: number): unknown;
+  /** All rows of each of the first so many datasets. */
+  readDatasets(count: number): unknown;
+  close(): Promise<void> | void;
+}
+
+async function openDrivers(
+  { location, datasets }: Workbench,
+  engine: Engine,
+  count: number,
+): Promise<Drivers | undefined> {
+  const used = datasets.slice(0, count);
+  if (engine === 'sqlite')
+    return openFiles(used.map((name) => datasetFile(location, engine, name)));
+  if (engine === 'postgresql') return await openClients(location.databaseUrl ?? '', used);
+  return undefined;
+}
+
+function openFiles(files: readonly string[]): Drivers {
+  const databases = files.map((file) => new Database(file, { readonly: true }));
+  const all = databases.map((database) => database.prepare('SELECT * FROM data'));
+  const first = databases[0]?.prepare('SELECT * FROM data LIMIT ?');
+  return {
+    readRows: (count) => first?.all(count),
+    readDatasets: (count) => all.slice(0, count).map((statement) => statement.all()),
+    close() {
+      for (const database of databases) database.close();
+    },
+  };
+}
+
+async function openClients(url: string, datasets: readonly string[]): Promise<Drivers> {
+  const clients = await together(datasets.length, async () => {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    return client;
+  });
+  const read = (at: number, rest = ''): Promise<pg.QueryResult> | undefined =>
+    clients[at]?.query({
+      name: `read${rest}`,
+      text: `SELECT * FROM "${schemaPrefix}${datasets[at] ?? ''}"."data"${rest}`,
+    });
+  return {
+    readRows: (count) => read(0, ` LIMIT ${count}`),
+    readDatasets: (count) => together(count, async (at) => await read(at)),
+    async close() {
+      await Promise.all(clients.map((client) => client.end()));
+    },
+  };
 }
 
 async function datasetsGrow(context: BenchContext): Promise<Line[]> {
@@ -264,15 +200,21 @@ async function datasetsGrow(context: BenchContext): Promise<Line[]> {
       bridge: { pooled: { budgets: { sqlite: 2 * most, postgresql: most } } },
     });
     try {
-      const steps = await measureSteps({
-        sizes: [1, 10, 100, 1_000].filter((count) => count <= most),
-        rounds: context.quick ? 3 : 9,
-        // A connection a dataset on the main thread is opened beside the calls, and not all of a thousand at once.
-        warmUps: 12,
-        run: (size) =>
-          together(size, (at) => bench.pooled(engine).readTable(bench.datasets[at] ?? '', 'data')),
-      });
-      lines.push({ engine, steps });
+      const pooled = (size: number): Promise<unknown> =>
+        together(size, (at) => bench.pooled(engine).readTable(bench.datasets[at] ?? '', 'data'));
+      const drivers = await openDrivers(bench, engine, most);
+      try {
+        const runs = [pooled, ...(drivers === undefined ? [] : [drivers.readDatasets])];
+        const work = {
+          sizes: [1, 10, 100, 1_000].filter((count) => count <= most),
+          rounds: context.quick ? 3 : 9,
+          // A connection a dataset on the main thread is opened beside the calls, and not all of a thousand at once.
+          warmUps: 12,
+        };
+        lines.push(lineOf(engine, 'datasets', await measureBeside(runs, work)));
+      } finally {
+        await drivers?.close();
+      }
     } finally {
       await bench.close();
     }

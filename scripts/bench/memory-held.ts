@@ -11,6 +11,8 @@ import {
   figureOf,
   type Plot,
 } from './figure.ts';
+import { engineTitles } from '@changeover/engines/api';
+import type { Engine } from 'changeover';
 import { quantile } from './quantile.ts';
 import { countText } from './measure.ts';
 import type { MemoryOrder, MemoryReport } from './memory-process.ts';
@@ -21,7 +23,8 @@ const packages = join(root, 'packages');
 export const memoryHeld: BenchCase = {
   name: 'memory-held',
   title:
-    "memory at the ADR's working set (about 500 MB held) and after 10^6 calls at shadow; an idle dataset's cost",
+    "memory at the ADR's working set (about 500 MB held), per engine, and after 10^6 calls at shadow; an idle dataset's cost",
+  needsPostgres: true,
   run: measureMemory,
 };
 
@@ -31,11 +34,11 @@ const fullYoungGenerations = ['--min-semi-space-size=16', '--max-semi-space-size
 /** Rounds, each of a new process a stage. */
 const rounds = 3;
 
-async function measureMemory({ quick }: BenchContext): Promise<CaseResult> {
+async function measureMemory({ quick, databaseUrl }: BenchContext): Promise<CaseResult> {
   const folder = mkdtempSync(join(tmpdir(), 'changeover-memory-'));
   const scale: Scale = quick
-    ? { folder, heldMib: 50, calls: 5_000, manyCalls: 20_000, datasets: 100 }
-    : { folder, heldMib: 480, calls: 100_000, manyCalls: 1_000_000, datasets: 600 };
+    ? { folder, databaseUrl, heldMib: 50, calls: 5_000, manyCalls: 20_000, datasets: 100 }
+    : { folder, databaseUrl, heldMib: 480, calls: 100_000, manyCalls: 1_000_000, datasets: 600 };
   try {
     const build = await runTool('typescript/bin/tsc', [
       '--build',
@@ -43,8 +46,16 @@ async function measureMemory({ quick }: BenchContext): Promise<CaseResult> {
     ]);
     if (build !== 0)
       throw new Error('the packages, whose memory is to be measured, can not be built');
-    const [held, long] = [await heldMemory(scale), await runInOwnProcess(longRun(scale))];
-    return { figures: [...held, growthOf(long, scale.manyCalls)], plots: [memoryPlot(long)] };
+    const held = await heldMemory(scale);
+    // Time is not measured, so the long run has a core and the engines with a server or threads of their own take the other.
+    const [long, others] = await Promise.all([
+      runInOwnProcess(longRun(scale)),
+      heldByOthers(scale, quick ? 200 : 2_000),
+    ]);
+    return {
+      figures: [...held, ...others, growthOf(long, scale.manyCalls)],
+      plots: [memoryPlot(long)],
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -53,6 +64,7 @@ async function measureMemory({ quick }: BenchContext): Promise<CaseResult> {
 /** How much is done. */
 interface Scale {
   readonly folder: string;
+  readonly databaseUrl: string | undefined;
   readonly heldMib: number;
   /** Before the memory of a stage is measured. */
   readonly calls: number;
@@ -61,8 +73,9 @@ interface Scale {
   readonly datasets: number;
 }
 
-function orderOf({ folder, heldMib }: Scale, part: Partial<MemoryOrder>): MemoryOrder {
-  return { folder, heldMib, calls: 0, datasets: 0, stage: 'legacy', ...part };
+function orderOf({ folder, databaseUrl, heldMib }: Scale, part: Partial<MemoryOrder>): MemoryOrder {
+  const nothing = { calls: 0, datasets: 0, stage: 'legacy', engine: 'sqlite' } as const;
+  return { folder, databaseUrl, heldMib, ...nothing, ...part };
 }
 
 function longRun(scale: Scale): MemoryOrder {
@@ -70,7 +83,7 @@ function longRun(scale: Scale): MemoryOrder {
 }
 
 async function heldMemory(scale: Scale): Promise<Figure[]> {
-  const { calls, datasets, heldMib } = scale;
+  const { calls, datasets } = scale;
   const reports: Record<'legacy' | 'pooled' | 'shadow' | 'idle', MemoryReport[]> = {
     legacy: [],
     pooled: [],
@@ -92,17 +105,9 @@ async function heldMemory(scale: Scale): Promise<Figure[]> {
     reports.shadow.push(await runInOwnProcess(orderOf(scale, { stage: 'shadow', calls })));
   }
   const rss = (stage: keyof typeof reports): number[] => reports[stage].map((one) => one.rssMib);
+  const legacy = rss('legacy');
   const figures = (['pooled', 'shadow'] as const).map((stage) =>
-    figureOf({
-      key: stage,
-      name: `resident memory at ${stage} / legacy, each after ${countText(calls)} calls`,
-      unit: '×',
-      rounds: rss(stage).map((mib, round) => mib / (rss('legacy')[round] ?? NaN)),
-      target: atMost(1.1),
-      beside: `${quantile(rss(stage), 0.5).toFixed(0)} MiB against ${quantile(rss('legacy'), 0.5).toFixed(0)} MiB, of which about ${
-        heldMib
-      } MiB are rows that the caller holds`,
-    }),
+    heldFigure(scale, { engine: 'sqlite', stage, calls, legacy, held: rss(stage) }),
   );
   return [
     ...figures,
@@ -115,6 +120,41 @@ async function heldMemory(scale: Scale): Promise<Figure[]> {
       beside: `after ${datasets} datasets were used and their connections closed by idleness, beside as many before`,
     }),
   ];
+}
+
+/** At `shadow`, the same of the engines whose point reads take longer, after fewer of them. */
+async function heldByOthers(scale: Scale, calls: number): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const engine of ['duckdb', 'postgresql'] as const) {
+    const found: Record<'legacy' | 'shadow', number[]> = { legacy: [], shadow: [] };
+    for (let round = 0; round < rounds; round += 1)
+      for (const stage of ['legacy', 'shadow'] as const)
+        found[stage].push((await runInOwnProcess(orderOf(scale, { engine, stage, calls }))).rssMib);
+    const { legacy, shadow } = found;
+    figures.push(heldFigure(scale, { engine, stage: 'shadow', calls, legacy, held: shadow }));
+  }
+  return figures;
+}
+
+/** What was resident in each round, in MiB. */
+interface Held {
+  readonly engine: Engine;
+  readonly stage: 'pooled' | 'shadow';
+  readonly calls: number;
+  readonly legacy: readonly number[];
+  readonly held: readonly number[];
+}
+
+function heldFigure({ heldMib }: Scale, { engine, stage, calls, legacy, held }: Held): Figure {
+  const median = (of: readonly number[]): string => quantile(of, 0.5).toFixed(0);
+  return figureOf({
+    key: engine === 'sqlite' ? stage : `${engine}-${stage}`,
+    name: `${engineTitles[engine]}: resident memory at ${stage} / legacy, each after ${countText(calls)} calls`,
+    unit: '×',
+    rounds: held.map((mib, round) => mib / (legacy[round] ?? NaN)),
+    target: atMost(1.1),
+    beside: `${median(held)} MiB against ${median(legacy)} MiB, of which about ${heldMib} MiB are rows that the caller holds`,
+  });
 }
 
 /** By how much each point of the curve's last quarter is above the point a quarter before it. A quarter is two turns of the garbage

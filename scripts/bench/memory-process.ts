@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import {
   createStaticStageSource,
   createStorageBridge,
+  type Engine,
   type Row,
   type Stage,
   type StorageApi,
@@ -14,6 +15,9 @@ import { sampleRows } from './workbench.ts';
 /** What one process is to do before its memory is measured. */
 export interface MemoryOrder {
   readonly folder: string;
+  readonly engine: Engine;
+  /** The server's, for PostgreSQL. */
+  readonly databaseUrl: string | undefined;
   readonly stage: Stage;
   /** Rows that the caller keeps, in MiB of heap. */
   readonly heldMib: number;
@@ -45,24 +49,27 @@ async function measure(order: MemoryOrder): Promise<MemoryReport> {
   const stages = createStaticStageSource(() => order.stage);
   const bridge = createStorageBridge({
     basePath: join(order.folder, randomUUID()),
+    databaseUrl: order.databaseUrl,
     stages,
     storePath: ':memory:',
     pooled: { pools: { sqlite: { idleTimeoutMs: 300 } } },
   });
-  const storage = bridge.storage('sqlite');
-  await prepare(storage, 'data');
+  const storage = bridge.storage(order.engine);
+  const dataset = `memory_${process.pid}`;
+  await prepare(storage, dataset);
   // Or the engine takes what the rows' reading allocates for long-lived, in some runs, and point reads fill the old space.
-  await call(storage, { ...order, calls: Math.min(order.calls, 20_000) });
+  await call(storage, dataset, Math.min(order.calls, 20_000));
   const held: Row[][] = [];
   const heapBefore = process.memoryUsage().heapUsed;
   while (process.memoryUsage().heapUsed - heapBefore < order.heldMib * mib)
-    held.push(await storage.readTable('data', 'data'));
-  const over = await call(storage, order);
+    held.push(await storage.readTable(dataset, 'data'));
+  const over = await call(storage, dataset, order.calls);
   await bridge.idle();
   const { totals } = bridge.recorder.summary();
   const idleKibPerDataset = order.datasets === 0 ? 0 : await idleCost(bridge, order.datasets);
   await settle();
   const rssMib = process.memoryUsage.rss() / mib;
+  await storage.dropDataset(dataset);
   await bridge.close();
   if (held.some((one) => one.length !== rows)) throw new Error('rows were lost');
   return {
@@ -80,10 +87,14 @@ async function prepare(storage: StorageApi, dataset: string): Promise<void> {
   await storage.execute(dataset, 'CREATE UNIQUE INDEX data_id ON data (id)');
 }
 
-async function call(storage: StorageApi, { calls }: MemoryOrder): Promise<[number, number][]> {
+async function call(
+  storage: StorageApi,
+  dataset: string,
+  calls: number,
+): Promise<[number, number][]> {
   const over: [number, number][] = [];
   for (let at = 0; at < calls; at += 1) {
-    await storage.readTable('data', 'data', { where: { id: at % rows } });
+    await storage.readTable(dataset, 'data', { where: { id: at % rows } });
     // The shadow leg answers from other threads: it gets its turn.
     if (at % 50 === 49)
       await new Promise((resolve) => {

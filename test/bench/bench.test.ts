@@ -65,6 +65,7 @@ describe('npm run bench', () => {
       'verify-cost',
       'pool-acquire',
       'flag-change',
+      'fleet-cost',
       'start-up',
       'install-size',
       'storage-tests',

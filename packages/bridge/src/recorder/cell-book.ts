@@ -11,6 +11,7 @@ import {
 } from './counts.ts';
 import type { MinuteCounts } from './minute-counts.ts';
 import type { CellRow } from './store-rows.ts';
+import { ResumedPass } from './resumed-pass.ts';
 import { shedReasons } from './shed-reason.ts';
 
 /** Between two passes there may be this many times as many cells as are kept in the long run. */
@@ -80,6 +81,9 @@ export class CellBook {
   readonly #minutes: MinuteCounts | undefined;
   readonly #byKey = new Map<string, Entry>();
   readonly #entries = new Set<Entry>();
+  readonly #unstored = new ResumedPass(() => this.#entries.values());
+  /** The cells of each dataset, by backend and dataset. */
+  readonly #ofDataset = new Map<string, Set<Entry>>();
   #released: Released[] = [];
   /** Counts of the cells that were let go and times of the rows that are over, by backend, operation and stage. */
   readonly #gone = new Map<string, Counted>();
@@ -133,18 +137,17 @@ export class CellBook {
     readonly rows: readonly CellRow[];
     readonly entries: readonly Entry[];
   } {
-    const entries: Entry[] = [];
-    for (const entry of this.#entries) {
-      if (activityOf(entry.cell) === entry.storedActivity) continue;
+    const entries = this.#unstored.find(limit, (entry) => {
+      if (activityOf(entry.cell) === entry.storedActivity) return false;
       entry.lastActivePass = this.#pass;
-      entries.push(entry);
-      if (entries.length >= limit) break;
-    }
+      return true;
+    });
     return { rows: entries.map((entry) => rowOf(entry)), entries };
   }
 
   /** To be called in the same tick as {@link unstored}, once its rows are stored. */
   markStored(entries: readonly Entry[], nowMs: number): void {
+    this.#unstored.goOn();
     for (const entry of entries) {
       entry.storedActivity = activityOf(entry.cell);
       entry.stored = true;
@@ -157,16 +160,9 @@ export class CellBook {
 
   /** Begins a new row for each cell of the dataset of which all is stored, so that what comes is kept apart from what was. */
   part(backend: string, dataset: string): void {
-    for (const entry of this.#entries) {
+    for (const entry of this.#ofDataset.get(`${backend}\0${dataset}`) ?? []) {
       const { cell, stored, storedActivity, hour } = entry;
-      if (
-        cell.backend !== backend ||
-        cell.dataset !== dataset ||
-        !stored ||
-        activityOf(cell) !== storedActivity
-      )
-        continue;
-      this.#beginRow(entry, hour);
+      if (stored && activityOf(cell) === storedActivity) this.#beginRow(entry, hour);
     }
   }
 
@@ -275,6 +271,8 @@ export class CellBook {
       lastActivePass: this.#pass,
     };
     this.#entries.add(entry);
+    const own = `${cell.backend}\0${cell.dataset}`;
+    this.#ofDataset.set(own, (this.#ofDataset.get(own) ?? new Set()).add(entry));
     return entry;
   }
 
@@ -302,6 +300,10 @@ export class CellBook {
     addCounts(sumOf(this.#gone, cell).counts, countedSince(cell, entry.since));
     this.#beginRow(entry, entry.hour);
     this.#entries.delete(entry);
+    const own = `${cell.backend}\0${cell.dataset}`;
+    const ofDataset = this.#ofDataset.get(own);
+    ofDataset?.delete(entry);
+    if (ofDataset?.size === 0) this.#ofDataset.delete(own);
     const key = cellKeyText(cell);
     if (this.#byKey.get(key) === entry) this.#byKey.delete(key);
     this.#released.push({

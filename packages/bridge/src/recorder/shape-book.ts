@@ -7,6 +7,7 @@ import {
   type ShapeKey,
   type ShapeTotals,
 } from './cell.ts';
+import { ResumedPass } from './resumed-pass.ts';
 
 /** The shape under which calls are counted that there was no room for one by one, or whose shape can't be used. */
 export const otherShapes = '(others)';
@@ -45,8 +46,9 @@ interface Entry {
 export class ShapeBook {
   readonly #maxShapes: number;
   readonly #byKey = new Map<string, Entry>();
-  /** How many shapes each key has, by backend and key. */
-  readonly #ofKey = new Map<string, number>();
+  /** The shapes of each key, by backend and key. */
+  readonly #ofKey = new Map<string, Set<Entry>>();
+  readonly #unstored = new ResumedPass(() => this.#byKey.values());
   #lastPart = 0;
   #full = false;
 
@@ -65,7 +67,8 @@ export class ShapeBook {
     const found = this.#byKey.get(text);
     if (found !== undefined) return found.counts;
     const own = `${key.backend}\0${key.dataset}`;
-    const count = this.#ofKey.get(own) ?? 0;
+    const ofKey = this.#ofKey.get(own) ?? new Set();
+    const count = ofKey.size;
     if (
       key.shape !== otherShapes &&
       (count >= maxShapesOfKey || this.#byKey.size >= this.#maxShapes)
@@ -74,9 +77,8 @@ export class ShapeBook {
       return this.get({ ...key, shape: otherShapes }, nowMs);
     }
     const counts = new ShapeCounts(key);
-    this.#ofKey.set(own, count + 1);
     this.#lastPart += 1;
-    this.#byKey.set(text, {
+    const entry: Entry = {
       counts,
       part: this.#lastPart,
       base: noShapeTotals(),
@@ -84,24 +86,24 @@ export class ShapeBook {
       lastAt: nowMs,
       activity: 0,
       storedActivity: 0,
-    });
+    };
+    this.#ofKey.set(own, ofKey.add(entry));
+    this.#byKey.set(text, entry);
     return counts;
   }
 
   /** Rows that the store doesn't have yet, at most `limit`, and what to tell {@link markStored} once it has. */
   unstored(limit: number, nowMs: number): readonly ShapeRow[] {
-    const rows: ShapeRow[] = [];
-    for (const entry of this.#byKey.values()) {
+    const found = this.#unstored.find(limit, (entry) => {
       touch(entry, nowMs);
-      if (entry.activity === entry.storedActivity) continue;
-      rows.push(rowOf(entry));
-      if (rows.length >= limit) break;
-    }
-    return rows;
+      return entry.activity !== entry.storedActivity;
+    });
+    return found.map(rowOf);
   }
 
   /** To be called in the same tick as {@link unstored}, once its rows are stored. */
   markStored(rows: readonly ShapeRow[]): void {
+    this.#unstored.goOn();
     for (const row of rows) {
       const text = shapeKeyText(row);
       const entry = this.#byKey.get(text);
@@ -115,9 +117,8 @@ export class ShapeBook {
 
   /** Begins a new row for each shape of the key of which all is stored, so that what comes is kept apart from what was. */
   part(backend: string, dataset: string, nowMs: number): void {
-    for (const entry of this.#byKey.values()) {
+    for (const entry of this.#ofKey.get(`${backend}\0${dataset}`) ?? []) {
       const { counts, activity, storedActivity } = entry;
-      if (counts.key.backend !== backend || counts.key.dataset !== dataset) continue;
       if (activity !== storedActivity || shapeActivityOf(counts) !== activity || activity === 0)
         continue;
       this.#lastPart += 1;
@@ -142,13 +143,14 @@ export class ShapeBook {
   /** Lets go what is stored and was not counted in for long, where there is too much. To be called when everything is stored. */
   tidy(nowMs: number): void {
     if (this.#byKey.size < this.#maxShapes * 0.75) return;
-    for (const [text, { counts, lastAt }] of this.#byKey) {
+    for (const [text, entry] of this.#byKey) {
+      const { counts, lastAt } = entry;
       if (this.#byKey.size < this.#maxShapes * 0.5 || nowMs - lastAt < releasedAfterMs) return;
       this.#byKey.delete(text);
       const own = `${counts.key.backend}\0${counts.key.dataset}`;
-      const left = (this.#ofKey.get(own) ?? 1) - 1;
-      if (left === 0) this.#ofKey.delete(own);
-      else this.#ofKey.set(own, left);
+      const ofKey = this.#ofKey.get(own);
+      ofKey?.delete(entry);
+      if (ofKey?.size === 0) this.#ofKey.delete(own);
     }
   }
 

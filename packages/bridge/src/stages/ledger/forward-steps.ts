@@ -171,7 +171,7 @@ export class ForwardSteps {
       return false;
     }
     const { at, backend, dataset, from, to, who, reason, revision } = line;
-    entry.stage = to;
+    this.#options.entries.place(entry, to, entry.held);
     entry.who = who;
     entry.reason = reason;
     entry.at = at;

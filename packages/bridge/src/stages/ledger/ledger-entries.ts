@@ -14,8 +14,9 @@ import {
 export interface Entry {
   readonly backend: string;
   readonly target: Target;
-  stage: Stage;
-  held: boolean;
+  /** Changed by {@link LedgerEntries.place} alone, as `held` is. */
+  readonly stage: Stage;
+  readonly held: boolean;
   who: string;
   reason: string;
   /** When it was moved or held, by the wall clock of whoever did it. */
@@ -62,6 +63,8 @@ export function mayBeOlder(
 /** Where each target stands, as far as this process knows. */
 export class LedgerEntries {
   readonly #entries = new Map<string, Entry>();
+  /** Keys that are on their way and not held, by backend: each key that is first seen asks, and there may be thousands. */
+  readonly #onTheirWay = new Map<string, { all: number; answered: number }>();
   /** The latest moment at which this process may have counted, by the wall clock. */
   #latestMs = 0;
   #countedFrom = 0;
@@ -98,9 +101,8 @@ export class LedgerEntries {
     if (entry.unwritten !== undefined) return false;
     const changed = entry.stage !== line.to || entry.held !== line.held;
     entry.movedMs = nowMs;
-    entry.stage = line.to;
     if (entry.held && !line.held) this.resume(entry, line.at);
-    entry.held = line.held;
+    this.place(entry, line.to, line.held);
     entry.who = line.who;
     entry.reason = line.reason;
     entry.at = line.at;
@@ -128,13 +130,23 @@ export class LedgerEntries {
 
   /** Whether the keys of a backend that are on their way and not held stand, most of them, where the pooled leg answers. */
   mostAreAnsweredByPooled(backend: string): boolean {
-    let [onTheirWay, answered] = [0, 0];
-    for (const { backend: of, target, stage, held } of this.#entries.values()) {
-      if (of !== backend || target.kind === 'all' || held || stage === 'legacy') continue;
-      onTheirWay += 1;
-      if (isBefore('shadow', stage)) answered += 1;
-    }
-    return answered > 0 && answered * 2 > onTheirWay;
+    const { all, answered } = this.#onTheirWay.get(backend) ?? { all: 0, answered: 0 };
+    return answered > 0 && answered * 2 > all;
+  }
+
+  /** Says where a target stands from now on, and whether it is held there. */
+  place(entry: Entry, stage: Stage, held: boolean): void {
+    this.#count(entry, -1);
+    Object.assign(entry, { stage, held });
+    this.#count(entry, 1);
+  }
+
+  #count({ backend, target, stage, held }: Entry, by: 1 | -1): void {
+    if (target.kind === 'all' || held || stage === 'legacy') return;
+    const keys = this.#onTheirWay.get(backend) ?? { all: 0, answered: 0 };
+    keys.all += by;
+    if (isBefore('shadow', stage)) keys.answered += by;
+    this.#onTheirWay.set(backend, keys);
   }
 
   /** Made where there is none: a key begins on `legacy`, and nothing holds a whole backend. */

@@ -167,7 +167,8 @@ export class Ledger {
       from ??
       this.#entries.find(backend, target)?.stage ??
       (target.kind === 'all' ? 'pooled' : 'legacy');
-    this.#entries.at(backend, target).stage = stage;
+    const entry = this.#entries.at(backend, target);
+    this.#entries.place(entry, stage, entry.held);
     this.#decide(backend, target, earlierStage(stage, to), true, author, '');
     this.#logger.warn(
       { backend, target, to, ...author },
@@ -427,10 +428,9 @@ export class Ledger {
       reason,
       revision,
     };
-    entry.stage = to;
+    this.#entries.place(entry, to, held);
     if (isResumed) this.#entries.resume(entry, entry.at);
     entry.othersLine = undefined;
-    entry.held = held;
     entry.who = who;
     entry.reason = reason;
     entry.movedMs = this.#clock.monotonicMs();
