@@ -125,8 +125,6 @@ async function measureGet(context: BenchContext, handle: Database.Database): Pro
 }
 
 const turns = { rounds: 25, roundMs: 40 };
-/** What a thread worked is told in steps of up to 4 ms. */
-const workTurns = { rounds: 25, roundMs: 100 };
 
 interface Promised {
   /** The adapter's subpath. */
@@ -153,7 +151,7 @@ async function measurePromised(
 ): Promise<Figure[]> {
   const shared = { unit: 'µs', target: target.promised } as const;
   for (const { bridged } of [instant, real]) await learn(bridged);
-  const atOnce = await takeTurns(context, { ...instant }, workTurns);
+  const atOnce = await takeTurns(context, { ...instant }, turns);
   const answered = await takeTurns(context, { ...real }, turns);
   const waits = figureOf({
     ...{ ...shared, key: 'waits', name: 'waits' },
