@@ -139,8 +139,12 @@ interface Promised {
  * What an adapter adds to a call that is waited for.
  *
  * The target is about the adapter, so it is judged over a driver that answers at once. Beside the driver's own answer, of a server or
- * of another thread, it is lost: how long the caller waits differs from round to round by more than a hundred times as much. What the
- * program's thread works can be told there too, and is dearer, for meanwhile others have had the processor's caches.
+ * of another thread, it is lost: how long the caller waits differs from round to round by more than a hundred times as much.
+ *
+ * What the program's thread works can be told there too, and is dearer, for meanwhile others have had the processor's caches. Nothing else
+ * is done there: of a query of pg's, counted by `async_hooks` and at the socket, the bridge makes three promises more, and no
+ * statement, timer or tick. The same call that adds 0.8 µs where it is answered at once added 2 µs where the answer came one turn of
+ * the event loop later, and 23 to 28 µs behind a server on a loaded machine (the least of 100 rounds: 64 µs became 88).
  *
  * Of a driver that answers at once nothing is waited for, so what is added is work of the program's thread too, and is told by it: other
  * programs of the machine have no part in it.
