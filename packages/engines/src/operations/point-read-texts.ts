@@ -34,7 +34,7 @@ export class PointReadTexts {
 export function pointReadOf(options: unknown): PointRead | undefined {
   if (typeof options !== 'object' || options === null) return undefined;
   try {
-    return onlyCondition(options as ReadTableOptions);
+    return onlyCondition(options);
   } catch {
     // A proxy, or a getter: who reads the table says what is wrong with it.
     return undefined;
