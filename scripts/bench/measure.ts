@@ -1,5 +1,6 @@
 import { type BenchContext, type Figure, figureOf, type FigureText } from './figure.ts';
 import { quantile } from './quantile.ts';
+import { threadWorkedMs } from './thread-time.ts';
 
 /** One side of a measurement: does the work once. What it returns is compared with the others' before timing. */
 export type Side = () => unknown;
@@ -134,15 +135,14 @@ async function repeatsFor(side: Side, roundMs: number): Promise<number> {
 
 /** A call's share. A side that answers at once is not awaited, since the wait would be most of the figure. */
 async function timeOf(side: Side, repeats: number): Promise<Took> {
-  const worked = process.threadCpuUsage();
+  const workedMs = threadWorkedMs();
   const started = performance.now();
   for (let at = 0; at < repeats; at += 1) {
     const result = side();
     if (isPromise(result)) await result;
   }
   const wallMs = (performance.now() - started) / repeats;
-  const { user, system } = process.threadCpuUsage(worked);
-  return { wallMs, threadMs: (user + system) / 1_000 / repeats };
+  return { wallMs, threadMs: (threadWorkedMs() - workedMs) / repeats };
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {

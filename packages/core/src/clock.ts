@@ -15,7 +15,7 @@ export interface Clock {
 
 // As they are when this is loaded: a test of a program's that puts time forward by a month under fake timers means its own, and
 // would run every timer of a bridge a million times.
-const { setTimeout: startTimeout, clearTimeout: endTimeout } = globalThis;
+const { setTimeout: startTimeout, clearTimeout: endTimeout, performance } = globalThis;
 
 /** The machine's clock. */
 export const systemClock: Clock = {

@@ -36,6 +36,7 @@ export { type LogPosition, logPosition } from './evidence/write-ahead-log.ts';
 export { inputCells, inputKeys } from './input-cells.ts';
 export { jsonText } from './json-text.ts';
 export { inTransaction, type TransactionMode } from './operations/context.ts';
+export { pointReadOf, PointReadTexts } from './operations/point-read-texts.ts';
 export { type CancelTarget, requestCancel } from './postgres-cancel.ts';
 export type { PostgresSession } from './postgres-session.ts';
 export {

@@ -14,6 +14,7 @@ import type {
   WriteTableOptions,
 } from '@changeover/engines/api';
 import type { Row } from '@changeover/core';
+import type { DatasetOperation } from './job.ts';
 import { PooledBackend } from './pooled-backend.ts';
 import type { PooledEngine } from './pooled-engine.ts';
 
@@ -25,29 +26,29 @@ export class PooledStorage implements StorageBackend {
     this.#engine = engine;
   }
 
-  async readData(dataset: string): Promise<Row[]> {
-    return await this.#of(dataset).readData();
+  readData(dataset: string): Promise<Row[]> {
+    return this.#run(dataset, 'readData', []);
   }
 
-  async readTable(dataset: string, table: string, options?: ReadTableOptions): Promise<Row[]> {
-    return await this.#of(dataset).readTable(table, options);
+  readTable(dataset: string, table: string, options?: ReadTableOptions): Promise<Row[]> {
+    return this.#run(dataset, 'readTable', [table, options]);
   }
 
-  async query(dataset: string, sql: string, params?: readonly InputValue[]): Promise<ResultSet> {
-    return await this.#of(dataset).query(sql, params);
+  query(dataset: string, sql: string, params?: readonly InputValue[]): Promise<ResultSet> {
+    return this.#run(dataset, 'query', [sql, params]);
   }
 
-  async writeTable(
+  writeTable(
     dataset: string,
     table: string,
     rows: InputRows,
     options?: WriteTableOptions,
   ): Promise<void> {
-    await this.#of(dataset).writeTable(table, rows, options);
+    return this.#run(dataset, 'writeTable', [table, rows, options]);
   }
 
-  async execute(dataset: string, sql: string, params?: readonly InputValue[]): Promise<number> {
-    return await this.#of(dataset).execute(sql, params);
+  execute(dataset: string, sql: string, params?: readonly InputValue[]): Promise<number> {
+    return this.#run(dataset, 'execute', [sql, params]);
   }
 
   async transaction<T>(
@@ -62,32 +63,32 @@ export class PooledStorage implements StorageBackend {
     return await this.#of(dataset).session(work);
   }
 
-  async getTableInfo(dataset: string, table: string): Promise<TableInfo> {
-    return await this.#of(dataset).getTableInfo(table);
+  getTableInfo(dataset: string, table: string): Promise<TableInfo> {
+    return this.#run(dataset, 'getTableInfo', [table]);
   }
 
-  async getColumns(dataset: string, table: string): Promise<string[]> {
-    return await this.#of(dataset).getColumns(table);
+  getColumns(dataset: string, table: string): Promise<string[]> {
+    return this.#run(dataset, 'getColumns', [table]);
   }
 
-  async tableExists(dataset: string, table: string): Promise<boolean> {
-    return await this.#of(dataset).tableExists(table);
+  tableExists(dataset: string, table: string): Promise<boolean> {
+    return this.#run(dataset, 'tableExists', [table]);
   }
 
-  async listTables(dataset: string): Promise<string[]> {
-    return await this.#of(dataset).listTables();
+  listTables(dataset: string): Promise<string[]> {
+    return this.#run(dataset, 'listTables', []);
   }
 
-  async analyzeColumn(dataset: string, table: string, column: string): Promise<ColumnAnalysis> {
-    return await this.#of(dataset).analyzeColumn(table, column);
+  analyzeColumn(dataset: string, table: string, column: string): Promise<ColumnAnalysis> {
+    return this.#run(dataset, 'analyzeColumn', [table, column]);
   }
 
-  async getMetadata(dataset: string): Promise<Metadata> {
-    return await this.#of(dataset).getMetadata();
+  getMetadata(dataset: string): Promise<Metadata> {
+    return this.#run(dataset, 'getMetadata', []);
   }
 
-  async updateMetadata(dataset: string, metadata: Metadata): Promise<void> {
-    await this.#of(dataset).updateMetadata(metadata);
+  updateMetadata(dataset: string, metadata: Metadata): Promise<void> {
+    return this.#run(dataset, 'updateMetadata', [metadata]);
   }
 
   async datasetExists(dataset: string): Promise<boolean> {
@@ -108,6 +109,21 @@ export class PooledStorage implements StorageBackend {
 
   async closeConnections(): Promise<void> {
     await this.#engine.closeConnections();
+  }
+
+  /** Without an async function of its own, which took a twentieth of a point read. The engines' programs promise these types by name. */
+  #run<Value>(
+    dataset: string,
+    operation: DatasetOperation,
+    args: readonly unknown[],
+  ): Promise<Value> {
+    let name: string;
+    try {
+      name = parseDatasetName(dataset);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#engine.run(name, operation, args) as Promise<Value>;
   }
 
   #of(dataset: string): PooledBackend {

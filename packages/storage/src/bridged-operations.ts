@@ -1,5 +1,6 @@
 import { StatementShapes } from '@changeover/classify';
 import { type BridgeOptions, defined, type DefinedOperation } from '@changeover/bridge';
+import { pointReadOf, PointReadTexts } from '@changeover/engines';
 import {
   ConnectionError,
   operationsKnowing,
@@ -53,7 +54,7 @@ export function bridgedOperations(
     };
   const shaped = {
     ...operations,
-    readTable: { ...operations.readTable, shape: tableShape },
+    readTable: { ...operations.readTable, shape: tableShapes() },
     query: { ...operations.query, shape: ofStatement('query') },
     execute: { ...operations.execute, shape: ofStatement('execute') },
   } as typeof operations;
@@ -62,7 +63,21 @@ export function bridgedOperations(
   ) as BridgedOperations;
 }
 
-function tableShape(_dataset: string, table: string, options?: object): string {
+/** The shape of a table's reads, by their arguments. */
+function tableShapes(): (dataset: string, table: string, options?: object) => string {
+  const pointReads = new PointReadTexts();
+  return (_dataset, table, options) => {
+    const point = pointReadOf(options);
+    if (point === undefined) return tableShape(table, options);
+    const known = pointReads.get(table, point);
+    if (known !== undefined) return known;
+    const shape = tableShape(table, { where: undefined });
+    pointReads.set(table, point, shape);
+    return shape;
+  };
+}
+
+function tableShape(table: string, options?: object): string {
   const given = Object.keys(options ?? {}).sort();
   return `${table} ${given.join(' ')}`.trimEnd();
 }

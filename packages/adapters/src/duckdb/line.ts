@@ -73,14 +73,14 @@ export class Line {
     if (this.#first !== undefined) this.#until(this.#first());
     this.#first = undefined;
     const result =
-      this.#isReady && !controls ? this.#hand(statement, values) : this.#later(statement, values);
+      this.#isReady() && !controls ? this.#hand(statement, values) : this.#later(statement, values);
     if (this.#parts.inTurn) this.#until(result);
     this.#lastResult = result;
     return result;
   }
 
   /** Nothing has to be done before the next statement. */
-  get #isReady(): boolean {
+  #isReady(): boolean {
     return (
       this.#turn === undefined &&
       this.#questions.length === 0 &&
@@ -170,7 +170,7 @@ export class Line {
   }
 
   async #execute(statement: Statement, values: unknown): Promise<unknown> {
-    if (this.#mayAskBefore) await this.#putQuestions();
+    if (this.#mayAskBefore()) await this.#putQuestions();
     if (this.#applied !== this.#parts.settings.version) await this.#bringUp();
     if (this.#mustProbe) await this.#probe();
     this.hasOpenResult = false;
@@ -185,7 +185,7 @@ export class Line {
   }
 
   /** What a caller was reading ends with the next statement, but what another one opens meanwhile must live. */
-  get #mayAskBefore(): boolean {
+  #mayAskBefore(): boolean {
     const isAlone = this.#parts.inTurn || this.inFlight === 1;
     // What fails in a transaction ends it.
     return this.#questions.length > 0 && isAlone && !this.isInTransaction;

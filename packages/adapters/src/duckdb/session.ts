@@ -68,10 +68,10 @@ export class KeptSession implements Session {
     const { legacy, pooled } = this.#left;
     // What is being learned may turn out to have set something.
     if (this.#owner !== undefined || legacy.undecided + pooled.undecided > 0) return false;
-    return this.#parts.legacy.isBetween && this.#isKeptBetween;
+    return this.#parts.legacy.isBetween && this.#isKeptBetween();
   }
 
-  get #isKeptBetween(): boolean {
+  #isKeptBetween(): boolean {
     return this.#line?.isBetween !== false;
   }
 
@@ -141,7 +141,7 @@ export class KeptSession implements Session {
     const { legacy, onLegacy } = this.#parts;
     const { isPlainRead, caller } = statement;
     if (onLegacy.has(this) && !legacy.isBetween) return 'legacy';
-    if (!this.#isKeptBetween || this.#owner !== undefined)
+    if (!this.#isKeptBetween() || this.#owner !== undefined)
       // Another caller's that was issued before the transaction was: nothing may wait here for its end.
       return this.#owner !== caller && isPlainRead ? 'pool' : 'kept';
     const holding = this.#holding(isPlainRead);

@@ -111,7 +111,7 @@ class BridgedClient<T extends pg.ClientBase> {
   }
 
   /** A promise library that the program brought. */
-  get #promise(): PromiseConstructor | undefined {
+  #promise(): PromiseConstructor | undefined {
     return (this.#client as { readonly _Promise?: PromiseConstructor })._Promise;
   }
 
@@ -125,7 +125,7 @@ class BridgedClient<T extends pg.ClientBase> {
     if (given === undefined) return Reflect.apply(this.#legacyQuery, this.#client, args);
     const { callback } = given;
     const asked = callback && { ...given, callback: this.#drain.after(callback) };
-    return answerQuery(this.#statements, asked ?? given, { promise: this.#promise });
+    return answerQuery(this.#statements, asked ?? given, { promise: this.#promise() });
   }
 
   #transactionStatus(): 'I' | 'T' | 'E' | null {

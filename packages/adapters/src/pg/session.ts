@@ -65,10 +65,10 @@ export class KeptSession implements Session {
     const { legacy, pooled } = this.#undecided;
     // What is being learned may turn out to have set something.
     if (this.#owner !== undefined || legacy + pooled > 0) return false;
-    return this.#parts.legacy.isBetween && this.#isKeptBetween;
+    return this.#parts.legacy.isBetween && this.#isKeptBetween();
   }
 
-  get #isKeptBetween(): boolean {
+  #isKeptBetween(): boolean {
     return this.#line?.isBetween !== false;
   }
 
@@ -122,7 +122,7 @@ export class KeptSession implements Session {
     const { legacy, onLegacy, pooled, settings, spreadWrites } = this.#parts;
     if (onLegacy.has(this) && legacy.status !== 'I') return 'legacy';
     const isPlain = !traits.mayControl && !traits.sets && !traits.staysPut;
-    if (!this.#isKeptBetween || this.#owner !== undefined) {
+    if (!this.#isKeptBetween() || this.#owner !== undefined) {
       // Another caller's that was issued before the transaction was: nothing may wait here for its end.
       if (this.#owner !== caller && isPlain && pooled.canSpread) return 'pool';
       return 'kept';

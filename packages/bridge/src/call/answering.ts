@@ -24,23 +24,21 @@ export interface AnsweringParts {
 export interface AnnouncedCall {
   readonly call: Call;
   readonly args: readonly unknown[];
-  /** Undefined where the call has no place there, and needs none. */
-  readonly admission: Admission | undefined;
+  readonly admission: Admission;
   /** The clock is read at its end: see {@link Answering.isTimed}. */
   readonly timed: boolean;
 }
 
 /** What is done differently for calls of one kind. */
-export interface CallKind<Announced extends AnnouncedCall> {
-  /** Brings a call that joins no transaction to its key's gate. What it throws is the call's error. */
-  announce(
+export interface CallKind {
+  /** Brings a call that joins no transaction to its key's gate, and makes it when that lets it: its answer, or a promise of it. */
+  answer(
     call: Call,
     args: readonly unknown[],
     resolved: ResolvedCall,
+    route: Route,
     context: CallContext,
-  ): Announced;
-  /** Makes an admitted call: its answer, or a promise of it where the leg answers so. */
-  run(announced: Announced): unknown;
+  ): unknown;
 }
 
 /** Where the time that a leg took is counted. */
@@ -75,38 +73,22 @@ export class Answering {
   }
 
   /** Makes one call for a caller: its answer, or a promise of it where the legs answer so. */
-  begin<Announced extends AnnouncedCall>(
-    kind: CallKind<Announced>,
-    call: Call,
-    args: readonly unknown[],
-  ): unknown {
-    let announced: Announced | LegName;
+  begin(kind: CallKind, call: Call, args: readonly unknown[]): unknown {
+    const context = currentContext();
+    let resolved: ResolvedCall;
+    let route: Route;
+    // The transaction that the call joins instead, where it is made in one.
+    let joined: Admission | undefined;
     try {
-      announced = this.#announce(kind, call, args);
+      resolved = this.parts.resolver.resolve(call, args);
+      if (context.transaction !== undefined)
+        joined = resolved.state.gate.transactionOf(context, resolved);
+      route = this.routeOf(call, resolved, args);
     } catch (error) {
       return this.refuse(call, error);
     }
-    if (typeof announced === 'string')
-      return this.owned(announced === 'legacy' ? call.legacy(args) : call.pooled(args));
-    const ready = announced.admission?.ready;
-    if (ready === undefined) return kind.run(announced);
-    const admitted = announced;
-    return ready.then(() => kind.run(admitted));
-  }
-
-  /** The leg of the transaction that the call joins instead where it is made in one. */
-  #announce<Announced extends AnnouncedCall>(
-    kind: CallKind<Announced>,
-    call: Call,
-    args: readonly unknown[],
-  ): Announced | LegName {
-    const resolved = this.parts.resolver.resolve(call, args);
-    const context = currentContext();
-    const joined =
-      context.transaction === undefined
-        ? undefined
-        : resolved.state.gate.transactionOf(context, resolved);
-    return joined === undefined ? kind.announce(call, args, resolved, context) : joined.traits.leg;
+    if (joined === undefined) return kind.answer(call, args, resolved, route, context);
+    return this.owned(joined.traits.leg === 'legacy' ? call.legacy(args) : call.pooled(args));
   }
 
   /** Whether a call's time is to be counted. That of a call that may be compared always is. */

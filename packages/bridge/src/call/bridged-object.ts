@@ -107,14 +107,14 @@ class Place<T extends object> {
     Object.defineProperty(target, inspect.custom, {
       configurable: true,
       value: (_depth: number, options: InspectOptions) =>
-        this.#here === undefined
+        this.#here() === undefined
           ? '[a bridge whose legacy object is promised]'
           : inspect(legacy(), options),
     });
     const functions = this.#functions;
     return new Proxy(target, {
       get: (_target, name) => {
-        const object = this.#here;
+        const object = this.#here();
         if (object === undefined) return this.#early(name);
         const value: unknown = (object as Record<PropertyKey, unknown>)[name];
         // Asked at every call, for a method may be assigned or spied on: what it was last time is known without reading its text.
@@ -295,7 +295,7 @@ class Place<T extends object> {
   }
 
   /** The legacy object; undefined while it is promised and not made yet. */
-  get #here(): T | undefined {
+  #here(): T | undefined {
     return this.#at(this.#both().legacy.here);
   }
 

@@ -8,17 +8,13 @@ import type { Route } from './route.ts';
 
 /** A read that was announced. */
 interface Read extends AnnouncedCall {
-  readonly resolved: ResolvedCall;
   /** Changed where the read was sent back to the legacy leg while it was held up. */
   way: Route['read'];
   comparison: PendingRead | undefined;
 }
 
-/** A read with its place at the gate. */
-type AdmittedRead = Read & { readonly admission: Admission };
-
 /** Answers reads by the leg that the stage says, and hands what is to be compared to the comparer. */
-export class ReadCalls implements CallKind<Read> {
+export class ReadCalls implements CallKind {
   readonly #answering: Answering;
   readonly #isUnavailable: ((error: unknown) => boolean) | undefined;
 
@@ -27,37 +23,46 @@ export class ReadCalls implements CallKind<Read> {
     this.#isUnavailable = isUnavailable;
   }
 
-  announce(
+  answer(
     call: Call,
     args: readonly unknown[],
     resolved: ResolvedCall,
+    { read: way }: Route,
     context: CallContext,
-  ): Read {
+  ): unknown {
     const answering = this.#answering;
-    const way = answering.routeOf(call, resolved, args).read;
     const leg = way.answers;
     const timed = answering.isTimed(call, resolved, way.shadow);
-    const traits = resolved.traits[leg];
+    const traits = leg === 'legacy' ? resolved.traits.legacy : resolved.traits.pooled;
     const { gate } = resolved.state;
     // It is over before anybody else's turn, so it holds nobody up.
     if (way.shadow === undefined && way.fallback === undefined && answering.isAtOnce(call, leg)) {
       gate.passBy(context, traits, resolved);
-      return { call, args, admission: undefined, timed, resolved, way, comparison: undefined };
+      return this.#atOnce(call, args, resolved, way, timed);
     }
     const startMs = answering.startMs(timed);
-    const admission = answering.canWait(call, leg)
-      ? gate.announce(context, traits, startMs, undefined, resolved)
-      : gate.announceNow(context, traits, startMs, resolved);
-    return { call, args, admission, timed, resolved, way, comparison: undefined };
-  }
-
-  run(read: Read): unknown {
-    return isAdmitted(read) ? this.#runAdmitted(read) : this.#runAtOnce(read);
+    let admission: Admission;
+    try {
+      admission = answering.canWait(call, leg)
+        ? gate.announce(context, traits, startMs, undefined, resolved)
+        : gate.announceNow(context, traits, startMs, resolved);
+    } catch (error) {
+      return answering.refuse(call, error);
+    }
+    const read: Read = { call, args, admission, timed, way, comparison: undefined };
+    return admission.ready === undefined
+      ? this.#run(read)
+      : admission.ready.then(() => this.#run(read));
   }
 
   /** A read that is not compared, on a leg that always answered it at once. */
-  #runAtOnce(read: Read): unknown {
-    const { call, args, resolved, timed, way } = read;
+  #atOnce(
+    call: Call,
+    args: readonly unknown[],
+    resolved: ResolvedCall,
+    way: Route['read'],
+    timed: boolean,
+  ): unknown {
     const answering = this.#answering;
     const { clock, own } = answering.parts;
     const leg = way.answers;
@@ -79,13 +84,13 @@ export class ReadCalls implements CallKind<Read> {
       const { gate } = resolved.state;
       const traits = resolved.traits[leg];
       const admission = gate.announceNow(currentContext(), traits, startMs, resolved);
-      return this.#promised({ ...read, admission }, result);
+      return this.#promised({ call, args, admission, timed, way, comparison: undefined }, result);
     }
     if (timed) answering.took(call, resolved, leg, startMs);
     return own === undefined ? result : own(result);
   }
 
-  #runAdmitted(read: AdmittedRead): unknown {
+  #run(read: Read): unknown {
     const { call, args, admission } = read;
     const answering = this.#answering;
     const { comparer, own } = answering.parts;
@@ -115,7 +120,7 @@ export class ReadCalls implements CallKind<Read> {
     return own === undefined ? result : own(result);
   }
 
-  #failedAtOnce(read: AdmittedRead, error: unknown): unknown {
+  #failedAtOnce(read: Read, error: unknown): unknown {
     const { args, admission, comparison } = read;
     const { fallback } = read.way;
     const resolved = resolvedOf(admission);
@@ -133,7 +138,7 @@ export class ReadCalls implements CallKind<Read> {
 
   /** What the caller gets of a promise: another one where something is to be done before the caller has the answer, and else the
    * leg's own, so that no hop is added. */
-  #promised(read: AdmittedRead, result: Promise<unknown>): Promise<unknown> {
+  #promised(read: Read, result: Promise<unknown>): Promise<unknown> {
     const { comparison, way } = read;
     const { own } = this.#answering.parts;
     return comparison === undefined && way.fallback === undefined && own === undefined
@@ -141,7 +146,7 @@ export class ReadCalls implements CallKind<Read> {
       : this.#later(read, result);
   }
 
-  #observe(read: AdmittedRead, result: Promise<unknown>): Promise<unknown> {
+  #observe(read: Read, result: Promise<unknown>): Promise<unknown> {
     const { calls } = this.#answering.parts;
     calls.begin();
     result.then(
@@ -157,7 +162,7 @@ export class ReadCalls implements CallKind<Read> {
     return result;
   }
 
-  #later(read: AdmittedRead, result: Promise<unknown>): Promise<unknown> {
+  #later(read: Read, result: Promise<unknown>): Promise<unknown> {
     const { calls, own } = this.#answering.parts;
     calls.begin();
     return result.then(
@@ -180,7 +185,7 @@ export class ReadCalls implements CallKind<Read> {
     );
   }
 
-  #answered({ call, admission, timed, comparison }: AdmittedRead, value: unknown): void {
+  #answered({ call, admission, timed, comparison }: Read, value: unknown): void {
     admission.gate.leave(admission);
     if (!timed) return;
     const { leg } = admission.traits;
@@ -188,18 +193,14 @@ export class ReadCalls implements CallKind<Read> {
     comparison?.answered(value, tookMs);
   }
 
-  #failed({ admission }: AdmittedRead): void {
+  #failed({ admission }: Read): void {
     admission.gate.leave(admission);
     const { cell, shape } = resolvedOf(admission);
     cell.failed += 1;
     shape.failed += 1;
   }
 
-  async #fallBack(
-    { args, admission }: AdmittedRead,
-    leg: LegName,
-    error: unknown,
-  ): Promise<unknown> {
+  async #fallBack({ args, admission }: Read, leg: LegName, error: unknown): Promise<unknown> {
     const resolved = resolvedOf(admission);
     this.#tellFallback(resolved, leg, error);
     try {
@@ -222,8 +223,4 @@ export class ReadCalls implements CallKind<Read> {
       `the pooled leg had no connection; this read is answered by ${leg}`,
     );
   }
-}
-
-function isAdmitted(read: Read): read is AdmittedRead {
-  return read.admission !== undefined;
 }

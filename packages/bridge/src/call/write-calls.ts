@@ -10,11 +10,11 @@ import { isPromise } from './leg-calls.ts';
 import { type Method } from './members.ts';
 import { noteLegacyCost } from './call-costs.ts';
 import { type Call, type ResolvedCall } from './resolved-call.ts';
+import type { Route } from './route.ts';
 import type { WayBack } from './way-back.ts';
 
 /** A write that was announced. */
 interface Write extends AnnouncedCall {
-  readonly admission: Admission;
   readonly definition: WriteDefinition;
   /** The leg that it is compared with. */
   readonly shadow: LegName | undefined;
@@ -23,7 +23,7 @@ interface Write extends AnnouncedCall {
 }
 
 /** Makes writes, each once and on one leg, with what is compared of them at `shadow`. */
-export class WriteCalls implements CallKind<Write> {
+export class WriteCalls implements CallKind {
   readonly #answering: Answering;
   readonly #wayBack: WayBack;
 
@@ -32,14 +32,31 @@ export class WriteCalls implements CallKind<Write> {
     this.#wayBack = wayBack;
   }
 
-  announce(
+  answer(
     call: Call,
     args: readonly unknown[],
     resolved: ResolvedCall,
+    route: Route,
+    context: CallContext,
+  ): unknown {
+    let write: Write;
+    try {
+      write = this.#announce(call, args, resolved, route.write, context);
+    } catch (error) {
+      return this.#answering.refuse(call, error);
+    }
+    const { ready } = write.admission;
+    return ready === undefined ? this.#run(write) : ready.then(() => this.#run(write));
+  }
+
+  #announce(
+    call: Call,
+    args: readonly unknown[],
+    resolved: ResolvedCall,
+    { answers, shadow }: Route['write'],
     context: CallContext,
   ): Write {
     const answering = this.#answering;
-    const { answers, shadow } = answering.routeOf(call, resolved, args).write;
     const definition = call.definition as WriteDefinition;
     // Inside a transaction on another key the legacy leg does what it always did: nothing is rehearsed before.
     const isNested = answers === 'legacy' && context.transaction?.state === 'in flight';
@@ -60,7 +77,7 @@ export class WriteCalls implements CallKind<Write> {
     return { call, args, admission, timed, definition, shadow: comparedWith, thrown: undefined };
   }
 
-  run(write: Write): unknown {
+  #run(write: Write): unknown {
     const { calls, own } = this.#answering.parts;
     const { cell, shape } = resolvedOf(write.admission);
     cell.calls += 1;

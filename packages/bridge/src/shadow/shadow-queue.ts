@@ -43,7 +43,7 @@ export class ShadowQueue {
       this.#startNext(lateMs > this.#limits.maxLateMs);
     });
     calls.onNone(() => {
-      if (this.#waits) this.#next.soon();
+      if (this.#waits()) this.#next.soon();
     });
   }
 
@@ -96,7 +96,7 @@ export class ShadowQueue {
 
   /** Resolves when nothing runs and nothing waits. Abandoned work doesn't count. */
   idle(): Promise<void> {
-    if (this.#running.count === 0 && !this.#waits) return Promise.resolve();
+    if (this.#running.count === 0 && !this.#waits()) return Promise.resolve();
     return new Promise((resolve) => {
       // Nothing else here keeps the process alive, and whoever waits wants the answer.
       const alive = setInterval(() => undefined, 1_000);
@@ -117,7 +117,7 @@ export class ShadowQueue {
     this.#settleIdle();
   }
 
-  get #waits(): boolean {
+  #waits(): boolean {
     return this.#waiting.count > 0 || this.#waitingByQuota.count > 0;
   }
 
@@ -208,7 +208,7 @@ export class ShadowQueue {
   }
 
   #settleIdle(): void {
-    if (this.#running.count > 0 || this.#waits) return;
+    if (this.#running.count > 0 || this.#waits()) return;
     for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 }

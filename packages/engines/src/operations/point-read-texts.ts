@@ -10,8 +10,8 @@ export interface PointRead {
 /** Texts kept; the next one begins anew. */
 const maxTexts = 500;
 
-/** The SQL of one dataset's reads of a row by its key. To make it anew, and to look the statement up by the new text, took a seventh of
- * a point read in SQLite. */
+/** A text for each table and column that rows are read by: of one dataset the SQL, or what such reads are counted by. To make it anew, and
+ * to look up what is known by the new text, took a seventh of a point read in SQLite. */
 export class PointReadTexts {
   readonly #byTable = new Map<string, Map<string, string>>();
   #count = 0;
@@ -31,7 +31,17 @@ export class PointReadTexts {
 }
 
 /** What a read asks for if that is one column's value alone: then its SQL hangs on the table and the column. */
-export function pointReadOf(options: ReadTableOptions): PointRead | undefined {
+export function pointReadOf(options: unknown): PointRead | undefined {
+  if (typeof options !== 'object' || options === null) return undefined;
+  try {
+    return onlyCondition(options);
+  } catch {
+    // A proxy, or a getter: who reads the table says what is wrong with it.
+    return undefined;
+  }
+}
+
+function onlyCondition(options: ReadTableOptions): PointRead | undefined {
   const { where, columns, orderBy, limit } = options;
   if (typeof where !== 'object' || (where as unknown) === null || Array.isArray(where))
     return undefined;

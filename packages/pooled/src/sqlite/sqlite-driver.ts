@@ -10,7 +10,7 @@ import type { ResourceSource } from '../pool/resource-source.ts';
 import type { PooledSession } from '../pooled-session.ts';
 import { InlineReader } from './inline-reader.ts';
 import type { InlineReaders } from './inline-readers.ts';
-import { cellsOf, costKey, StatementCosts } from './statement-costs.ts';
+import { cellsOf, StatementCosts } from './statement-costs.ts';
 import type { ChildSet } from './child-set.ts';
 import { RoutedSession } from './routed-session.ts';
 import { StatementRoutes } from './statement-routes.ts';
@@ -84,7 +84,7 @@ export class SqliteDriver implements EngineDriver {
         !isForComparison(job) &&
         !isWriting(job)
       ) {
-        costs.note(costKey(job.operation, job.args), durationMs, cellsOf(value));
+        costs.note(costs.keyOf(job), durationMs, cellsOf(value));
       }
     };
     const source = this.#source(dataset, file, routes, onDuration);
@@ -122,7 +122,7 @@ export class SqliteDriver implements EngineDriver {
     return {
       tryRead(job) {
         if (isWriting(job)) return undefined;
-        const key = costKey(job.operation, job.args);
+        const key = costs.keyOf(job);
         if (!costs.isInline(key, inlineThresholdMs) || (!reader.open && !readers.hasRoom))
           return undefined;
         const dear = (costs.meanMs(key) ?? 0) > inlineThresholdMs;
@@ -136,7 +136,7 @@ export class SqliteDriver implements EngineDriver {
         return done;
       },
       nextTurn: (job) =>
-        readers.turnSpent && costs.isInline(costKey(job.operation, job.args), inlineThresholdMs)
+        readers.turnSpent && costs.isInline(costs.keyOf(job), inlineThresholdMs)
           ? readers.nextTurn()
           : undefined,
       open: () => reader.open,

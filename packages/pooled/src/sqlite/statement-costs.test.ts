@@ -100,4 +100,28 @@ describe('what statements cost', () => {
     ];
     expect(new Set(keys).size).toBe(keys.length);
   });
+
+  test('is kept by the same text whether or not a read of a row by its key was seen before', () => {
+    const costs = new StatementCosts();
+    const calls: readonly (readonly unknown[])[] = [
+      ['t', { where: { id: 1 } }],
+      ['t', { where: { id: 'a' } }],
+      ['u', { where: { id: 1 } }],
+      ['t', { where: { name: 'x' } }],
+      ['t', { where: { id: 1, name: 'x' } }],
+      ['t', { where: { id: 1 }, limit: 10 }],
+      ['t', { where: { id: 1 }, orderBy: 'id' }],
+      ['t', { where: { id: null } }],
+      ['t', null],
+      ['t'],
+    ];
+    for (let time = 0; time < 2; time += 1)
+      for (const args of calls)
+        expect(costs.keyOf({ kind: 'operation', operation: 'readTable', args })).toBe(
+          costKey('readTable', args),
+        );
+    expect(costs.keyOf({ kind: 'operation', operation: 'query', args: ['SELECT 1'] })).toBe(
+      'SELECT 1',
+    );
+  });
 });

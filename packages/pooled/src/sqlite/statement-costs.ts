@@ -1,3 +1,6 @@
+import { pointReadOf, PointReadTexts } from '@changeover/engines';
+import type { OperationJob } from '../job.ts';
+
 /** Weights of the newest measurement. What the first run reads and compiles, or what another process on the same core takes, is
  * forgotten sooner than a statement that has become dear is believed cheap for one quick run. */
 const [dearer, cheaper] = [0.3, 0.6];
@@ -20,6 +23,20 @@ const maxStatements = 500;
  */
 export class StatementCosts {
   readonly #means = new Map<string, Cost>();
+  readonly #pointReads = new PointReadTexts();
+
+  /** What a read's cost is kept by: its {@link costKey}, the same text each time where it reads a row by its key. */
+  keyOf({ operation, args }: OperationJob): string {
+    const [table, options] = args;
+    if (operation !== 'readTable' || typeof table !== 'string') return costKey(operation, args);
+    const point = pointReadOf(options);
+    if (point === undefined) return costKey(operation, args);
+    const known = this.#pointReads.get(table, point);
+    if (known !== undefined) return known;
+    const key = costKey(operation, args);
+    this.#pointReads.set(table, point, key);
+    return key;
+  }
 
   /** The mean so far in ms; undefined for what was never measured. */
   meanMs(statement: string): number | undefined {
