@@ -1,19 +1,23 @@
 import { exchangeMinutes, minutesWait } from './fleet-minutes.ts';
 import { exchangeRepeats } from './fleet-repeats.ts';
 
-/** Says that the process is there (`t`), and introduces it (`i`). One that others took for dead is told what they made of its rows, and nothing
- * else is done: it begins anew. */
+/** Says that the process is there (`t`), introduces it (`i`), and says of which hours its rows may still change (`p`). One that others took for
+ * dead is told what they made of its rows, and nothing else is done: it begins anew. A message that comes after a later one (`j`) was given
+ * up by its sender, who has said the same again: rows that it has may be added up already, and gone. */
 const renewWriter = `
   if p ? 't' then
     update writer set last_at = (p->>'t')::bigint, samples_over_limit = (p->>'o')::bigint,
+      message = (p->>'j')::bigint, open_from = (p->>'p')::int,
       seen = case when p ? 'q' then '-infinity'
         when seen < clock_timestamp() - interval '5 seconds' then clock_timestamp() else seen end
-      where writer = w and not folded;
+      where writer = w and not folded and (message < (p->>'j')::bigint) is not false;
     if not found then
-      if p ? 'i' and not exists (select from writer where writer = w) then
-        insert into writer (writer, run, host, pid, node, started_at, last_at, seen)
+      if exists (select from writer where writer = w and not folded) then
+        raise exception 'a later message of the process % was heard before', w;
+      elsif p ? 'i' and not exists (select from writer where writer = w) then
+        insert into writer (writer, run, host, pid, node, started_at, last_at, seen, message, open_from)
           values (w, p->'i'->>0, p->'i'->>1, (p->'i'->>2)::int, p->'i'->>3, (p->'i'->>4)::bigint,
-            (p->>'t')::bigint, clock_timestamp());
+            (p->>'t')::bigint, clock_timestamp(), (p->>'j')::bigint, (p->>'p')::int);
       else
         return jsonb_build_object('f', jsonb_build_object(
           'c', (select coalesce(jsonb_agg(jsonb_build_array(part, counts, shed)), '[]') from cell where writer = w and folded),

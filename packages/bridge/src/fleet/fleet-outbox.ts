@@ -113,9 +113,9 @@ export class FleetOutbox implements RecordingStore {
     return cells + others + lists === 0;
   }
 
-  /** The first hour of which a row may still change, given the one that it is: what was counted early in this one may be on its way. */
-  firstHour(now: number): number {
-    let first = now - 1;
+  /** The first hour of which a row waits; none is Infinity. */
+  get firstHour(): number {
+    let first = Infinity;
     for (const { row } of this.#cells.values()) first = Math.min(first, row.hour);
     return first;
   }

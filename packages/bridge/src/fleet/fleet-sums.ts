@@ -1,6 +1,7 @@
 import { countNames } from '../recorder/counts.ts';
 import { shapeCountNames } from '../recorder/cell.ts';
-import { foldedWriter, maxSamples, summedWriter } from './fleet-read.ts';
+import { toldHours } from './fleet-hours.ts';
+import { foldedWriter, maxSamples, shownHours, summedWriter } from './fleet-read.ts';
 
 /** The lines of the ledger of each key, by time: rows between two lines stay apart, so that what was counted before a resumption
  * can still be told from what came after. */
@@ -19,6 +20,9 @@ const nextKeys = ['cell', 'shape', 'reliance']
         group by dataset, backend order by dataset, backend limit more)`,
   )
   .join(' union ');
+
+const nextOnes = `next_keys as materialized (
+    select backend, dataset from (${nextKeys}) k where more > 0 order by dataset, backend limit more)`;
 
 function sumsOf(names: readonly string[]): string {
   return names.map((_, at) => `coalesce(sum((counts->>${String(at)})::numeric), 0)`).join(', ');
@@ -84,8 +88,7 @@ const cellRow = (
  * takes the server most of the time: a reader that may fetch more gets those of all processes, one behind the other.
  */
 const keysFunction = `
-  with next_keys as materialized (
-    select backend, dataset from (${nextKeys}) k where more > 0 order by dataset, backend limit more),
+  with ${nextOnes},
   keys as materialized (
     select backend, dataset, bool_or(timed) as timed, bool_or(is_next) as is_next from (
       select a->>0 as backend, a->>1 as dataset, (a->>2)::boolean as timed, false as is_next from jsonb_array_elements(asked) a
@@ -136,6 +139,13 @@ const keysFunction = `
   select 'added', json_build_array((select count(*) from cell_rows where timed), (select count(*) from cell_rows where not timed)
     + (select count(*) from shape_rows))::text`;
 
+/** The same of the next keys for people, who see hours as well. */
+const allFunction = `
+  select * from read_keys_1(null, 0, ${String(shownHours)}, false, '[]', behind, more)
+  union all
+  select 'hours', t.value from (
+    with ${nextOnes} select ${toldHours}::text as value from next_keys join hour using (backend, dataset) group by backend, dataset) t`;
+
 /** What is told of no key by itself: who counted, what was seen of mismatches, and what happened. */
 const othersFunction = `
   select 'writers' as kind, json_build_array(writer, run, host, pid, node, started_at, last_at, samples_over_limit)::text as value
@@ -161,7 +171,7 @@ const othersFunction = `
 
 /**
  * What a reader gets, since version 6: `read_keys_1` for some keys at a time, so that neither the server nor the reader has all of a large
- * store in memory at once, and `read_others_1`.
+ * store in memory at once, and `read_others_1`; since version 7 `read_all_1`, which a reader of all has of some keys at a time.
  *
  * @param schema a plain name.
  */
@@ -170,6 +180,7 @@ export function sumFunctions(schema: string): string {
 create or replace function ${schema}.${name} returns table (kind text, value text) language sql stable
   set search_path = ${schema}, pg_catalog set jit = off set enable_seqscan = off as $$`;
   return `${head('read_keys_1(own text, own_from int, told int, adds boolean, asked jsonb, behind jsonb, more int)')}${keysFunction}
+$$;${head('read_all_1(behind jsonb, more int)')}${allFunction}
 $$;${head('read_others_1(own text)')}${othersFunction}
 $$;`;
 }
