@@ -129,6 +129,18 @@ export class FleetDatabase {
     return await inTurns(systemClock, keysInSteps(rows));
   }
 
+  /** Counts of all keys without latencies, and of no shapes: a tenth of the time that all takes.
+   *
+   * @throws the driver's error. */
+  async readCounts(): Promise<StoredTables> {
+    const text = `select * from ${this.schema}.read_counts_1()`;
+    const [rows, others] = await Promise.all([
+      this.#readRows<ReadRow>(text, [], 'array'),
+      this.readOthers(),
+    ]);
+    return { ...others.tables, ...(await inTurns(systemClock, keysInSteps(rows))).tables };
+  }
+
   /** What all processes counted of some keys, at one moment.
    *
    * @throws the driver's error. */

@@ -21,7 +21,7 @@ export function epochOf(schema: string): string {
 export const addedUp: string = `
   counted as (
     select g, jsonb_agg(total order by place) as counts from (
-      select g, place, sum(value::numeric) as total
+      select g, place, sum(value::bigint) as total
       from cells, jsonb_array_elements_text(counts) with ordinality e(value, place) group by g, place) t group by g),
   shed as (
     select g, jsonb_object_agg(key, total) as shed from (

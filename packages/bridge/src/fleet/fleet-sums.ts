@@ -24,8 +24,9 @@ const nextKeys = ['cell', 'shape', 'reliance']
 const nextOnes = `next_keys as materialized (
     select backend, dataset from (${nextKeys}) k where more > 0 order by dataset, backend limit more)`;
 
+/** As JavaScript has numbers: exact up to 2^53, and in a third of the time that exact ones of any size take. */
 function sumsOf(names: readonly string[]): string {
-  return names.map((_, at) => `coalesce(sum((counts->>${String(at)})::numeric), 0)`).join(', ');
+  return names.map((_, at) => `coalesce(sum((counts->>${String(at)})::float8), 0)`).join(', ');
 }
 
 /** A histogram in few bytes: its sum, its longest, and its buckets with their counts. */
@@ -146,6 +147,15 @@ const allFunction = `
   select 'hours', t.value from (
     with ${nextOnes} select ${toldHours}::text as value from next_keys join hour using (backend, dataset) group by backend, dataset) t`;
 
+/** Counts of all keys and nothing else, for who can't wait for the rest. */
+const countsFunction = `
+  with keys as materialized (select distinct backend, dataset from cell where not folded),${lines}
+  select 'cells', json_build_array(max(hour), backend, dataset, operation, stage, json_build_array(${sumsOf(countNames)}),
+    null, null, null, null, max(last_at), '${summedWriter}', row_number() over ())::text
+  from (
+    select c.*, ${epoch} as epoch from cell c left join lines using (backend, dataset) where not c.folded) c
+  group by backend, dataset, operation, stage, epoch`;
+
 /** What is told of no key by itself: who counted, what was seen of mismatches, and what happened. */
 const othersFunction = `
   select 'writers' as kind, json_build_array(writer, run, host, pid, node, started_at, last_at, samples_over_limit)::text as value
@@ -171,16 +181,17 @@ const othersFunction = `
 
 /**
  * What a reader gets, since version 6: `read_keys_1` for some keys at a time, so that neither the server nor the reader has all of a large
- * store in memory at once, and `read_others_1`; since version 7 `read_all_1`, which a reader of all has of some keys at a time.
+ * store in memory at once, and `read_others_1`; since version 7 `read_all_1`, which a reader of all has of some keys at a time, and `read_counts_1`.
  *
  * @param schema a plain name.
  */
 export function sumFunctions(schema: string): string {
-  const head = (name: string): string => `
+  const head = (name: string, set = 'set enable_seqscan = off'): string => `
 create or replace function ${schema}.${name} returns table (kind text, value text) language sql stable
-  set search_path = ${schema}, pg_catalog set jit = off set enable_seqscan = off as $$`;
+  set search_path = ${schema}, pg_catalog set jit = off ${set} as $$`;
   return `${head('read_keys_1(own text, own_from int, told int, adds boolean, asked jsonb, behind jsonb, more int)')}${keysFunction}
 $$;${head('read_all_1(behind jsonb, more int)')}${allFunction}
+$$;${head('read_counts_1()', '')}${countsFunction}
 $$;${head('read_others_1(own text)')}${othersFunction}
 $$;`;
 }
