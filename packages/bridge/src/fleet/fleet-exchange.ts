@@ -29,15 +29,20 @@ const renewWriter = `
     end if;
   end if;`;
 
+/** When a row was last counted in, in milliseconds since 1970, or less than this before the message. */
+export const longestAgoMs = 100_000_000_000;
+const told = (at: string): string =>
+  `case when (${at})::bigint < ${String(longestAgoMs)} then (p->>'t')::bigint - (${at})::bigint else (${at})::bigint end`;
+
 /** Counts of cells (`c`), and their histograms (`h`), which are longer and sent less often. */
 const storeCells = `
   if p ? 'c' then
     insert into cell (writer, part, counts, shed, last_at, hour, backend, dataset, operation, stage)
-      select w, (r->>0)::int, r->1, nullif(r->2, 'null'), (r->>3)::bigint,
+      select w, (r->>0)::int, r->1, nullif(r->2, 'null'), ${told('r->>3')},
         (r->4->>0)::int, r->4->>1, r->4->>2, r->4->>3, r->4->>4
       from jsonb_array_elements(p->'c') r where jsonb_typeof(r->4) = 'array'
       on conflict (writer, part) do update set counts = excluded.counts, shed = excluded.shed, last_at = excluded.last_at;
-    update cell set counts = r->1, shed = nullif(r->2, 'null'), last_at = (r->>3)::bigint
+    update cell set counts = r->1, shed = nullif(r->2, 'null'), last_at = ${told('r->>3')}
       from jsonb_array_elements(p->'c') r
       where writer = w and part = (r->>0)::int and jsonb_typeof(r->4) is distinct from 'array';
   end if;
@@ -50,11 +55,11 @@ const storeCells = `
 const storeShapes = `
   if p ? 's' then
     insert into shape (writer, part, counts, last_at, not_comparable, first_at, backend, dataset, operation, shape, stage)
-      select w, (r->>0)::int, r->1, (r->>2)::bigint, r->>3, (r->4->>0)::bigint, r->4->>1, r->4->>2, r->4->>3, r->4->>4, r->4->>5
+      select w, (r->>0)::int, r->1, ${told('r->>2')}, r->>3, (r->4->>0)::bigint, r->4->>1, r->4->>2, r->4->>3, r->4->>4, r->4->>5
       from jsonb_array_elements(p->'s') r where jsonb_typeof(r->4) = 'array'
       on conflict (writer, part) do update
         set counts = excluded.counts, last_at = excluded.last_at, not_comparable = excluded.not_comparable;
-    update shape set counts = r->1, last_at = (r->>2)::bigint, not_comparable = r->>3
+    update shape set counts = r->1, last_at = ${told('r->>2')}, not_comparable = r->>3
       from jsonb_array_elements(p->'s') r
       where writer = w and part = (r->>0)::int and jsonb_typeof(r->4) is distinct from 'array';
   end if;`;

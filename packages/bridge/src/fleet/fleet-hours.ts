@@ -9,7 +9,7 @@ const maxFoldedRows = 250;
 
 const nowHour = 'floor(extract(epoch from statement_timestamp()) / 3600)::int';
 const countAt = (name: (typeof countNames)[number]): string =>
-  `(counts->>${String(countNames.indexOf(name))})::bigint`;
+  `coalesce((counts->>${String(countNames.indexOf(name))})::bigint, 0)`;
 /** What is added up, and its own row in each hour. */
 const sums = ['calls', 'failed', 'compared', 'mismatch'] as const;
 

@@ -42,7 +42,7 @@ export const addedUp: string = `
     from cells where paired is not null),
   paired as (
     select g, jsonb_build_object('n', sum(n), 'mean', max(total), 'squares', sum(squares + n * (mean - total) ^ 2)) as paired
-    from pairs join (select g, coalesce(sum(n * mean) / nullif(sum(n), 0), 0) as total from pairs group by g) t using (g)
+    from (select *, coalesce(sum(n * mean) over (partition by g) / nullif(sum(n) over (partition by g), 0), 0) as total from pairs) p
     group by g)`;
 
 /**

@@ -45,8 +45,7 @@ const place = 'backend, dataset, operation, stage, is_folded, epoch, told_hour';
 
 /** Histograms of the rows of one cell, added up: those of a cell with one row are told as they are. */
 const latencies = `
-  several as materialized (
-    select c.*, k.g from cell_rows c join cell_keys k using (${place}) where k.n > 1 and c.timed),
+  several as materialized (select * from cell_rows where n > 1 and timed),
   merged as (
     select slot / 4096 as leg, string_agg(slot % 4096 || ',' || total, ',' order by slot) as buckets from (
       select slot, sum(n) as total from (
@@ -71,7 +70,7 @@ const latencies = `
     from several where paired is not null),
   paired as (
     select g, json_build_object('n', sum(n), 'mean', max(total), 'squares', sum(squares + n * (mean - total) ^ 2)) as paired
-    from pairs join (select g, coalesce(sum(n * mean) / nullif(sum(n), 0), 0) as total from pairs group by g) t using (g)
+    from (select *, coalesce(sum(n * mean) over (partition by g) / nullif(sum(n) over (partition by g), 0), 0) as total from pairs) p
     group by g)`;
 
 const cellRow = (
@@ -95,18 +94,18 @@ const keysFunction = `
       select a->>0 as backend, a->>1 as dataset, (a->>2)::boolean as timed, false as is_next from jsonb_array_elements(asked) a
       union all select backend, dataset, true, true from next_keys) k group by backend, dataset),${lines},
   cell_rows as materialized (
-    select c.*, timed, writer = '${foldedWriter}' as is_folded, ${epoch} as epoch,
-      case when hour > extract(epoch from clock_timestamp()) / 3600 - told then hour else -1 end as told_hour
-    from keys join cell c using (backend, dataset) left join lines using (backend, dataset)
-    where not c.folded and (c.writer is distinct from own or c.hour < own_from)),
+    select *, dense_rank() over (order by ${place}) as g, count(*) over (partition by ${place}) as n from (
+      select c.*, timed, writer = '${foldedWriter}' as is_folded, ${epoch} as epoch,
+        case when hour > extract(epoch from clock_timestamp()) / 3600 - told then hour else -1 end as told_hour
+      from keys join cell c using (backend, dataset) left join lines using (backend, dataset)
+      where not c.folded and (c.writer is distinct from own or c.hour < own_from)) c),
   cell_keys as materialized (
-    select ${place}, row_number() over () as g, count(*) as n, max(hour) as hour, max(last_at) as last_at,
+    select g, backend, dataset, operation, stage, is_folded, max(hour) as hour, max(last_at) as last_at,
       json_build_array(${sumsOf(countNames)}) as counts
-    from cell_rows group by ${place}),${latencies},
+    from cell_rows where n > 1 group by g, backend, dataset, operation, stage, is_folded),${latencies},
   shed as (
     select g, json_object_agg(key, total) as shed from (
-      select g, key, sum(value::numeric) as total from (select * from cell_rows where shed is not null) c
-        join cell_keys k using (${place}), jsonb_each(c.shed)
+      select g, key, sum(value::numeric) as total from (select * from cell_rows where n > 1 and shed is not null) c, jsonb_each(shed)
       group by g, key) t group by g),
   shape_rows as materialized (
     select c.*, ${epoch} as epoch from keys join shape c using (backend, dataset) left join lines using (backend, dataset)
@@ -118,11 +117,10 @@ const keysFunction = `
   select 'cells', ${cellRow('k')}, shed, l.legacy, l.pooled, p.paired, k.last_at,
     case when is_folded then '${foldedWriter}' else '${summedWriter}' end, g)::text
     from cell_keys k left join shed using (g) left join latencies l using (g) left join paired p using (g)
-    where n > 1
   union all
   select 'cells', ${cellRow('c')}, shed, ${latencyText('c.legacy')}, ${latencyText('c.pooled')}, case when timed then c.paired end,
-    c.last_at, case when k.is_folded then '${foldedWriter}' else '${summedWriter}' end, g)::text
-    from cell_keys k join cell_rows c using (${place}) where n = 1
+    c.last_at, case when c.is_folded then '${foldedWriter}' else '${summedWriter}' end, g)::text
+    from cell_rows c where n = 1
   union all
   select 'cells', ${cellRow('c')}, shed, ${latencyText('c.legacy')}, ${latencyText('c.pooled')}, case when timed then c.paired end,
     c.last_at, own, c.part)::text

@@ -103,6 +103,7 @@ export class Fleet {
         // What was counted early in this one may be on its way.
         firstHour: Math.min(this.#openFrom(), Math.floor(clock.wallMs() / hourMs) - 1),
       }),
+      spare: this.outbox,
       random: this.#random,
     });
     this.#ledger = new FleetLedgerStore(this.#database);
