@@ -1,3 +1,4 @@
+import { longestAgoMs } from './outbox-rows.ts';
 import { exchangeMinutes, minutesWait } from './fleet-minutes.ts';
 import { exchangeRepeats } from './fleet-repeats.ts';
 
@@ -29,8 +30,7 @@ const renewWriter = `
     end if;
   end if;`;
 
-/** When a row was last counted in, in milliseconds since 1970, or less than this before the message. */
-export const longestAgoMs = 100_000_000_000;
+/** A row's time, which may be told as how long before the message it was. */
 const told = (at: string): string =>
   `case when (${at})::bigint < ${String(longestAgoMs)} then (p->>'t')::bigint - (${at})::bigint else (${at})::bigint end`;
 

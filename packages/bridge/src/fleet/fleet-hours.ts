@@ -122,5 +122,5 @@ export function expiredHours(schema: string): string {
 }
 
 /** A key's hours that are over, as a reader gets them. */
-export const toldHours = `json_build_array(backend, dataset,
+export const toldHours: string = `json_build_array(backend, dataset,
       json_agg(json_build_array(hour, ${sums.join(', ')}, legacy, pooled)))`;

@@ -21,12 +21,12 @@ import type { MinuteRow } from '../recorder/minute-rows.ts';
 import type { RecordingStore } from '../recorder/recording-store.ts';
 import { addStored, type StoredTables } from '../recorder/stored-tables.ts';
 import { TokenBucket } from '../shadow/budgets.ts';
-import { longestAgoMs } from './fleet-exchange.ts';
 import { minuteMessage } from './fleet-minutes.ts';
 import { countsList, shedOf } from './fleet-rows.ts';
 import {
   eventMessage,
   groupMessage,
+  longestAgoMs,
   ruleMessage,
   sampleMessage,
   shortened,

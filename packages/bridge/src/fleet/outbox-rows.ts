@@ -1,6 +1,9 @@
 import type { RuleUseCount } from '../recorder/rule-uses.ts';
 import type { EventRow, GroupRow, SampleRow } from '../recorder/store-rows.ts';
 
+/** When a row was last counted in is in milliseconds since 1970, or where it is less than this, before the message. */
+export const longestAgoMs = 100_000_000_000;
+
 /** What decides on a step back. */
 export interface Wrong {
   readonly failed: number;
@@ -32,13 +35,13 @@ export class Taken {
     field: string,
     rows: Iterable<Row>,
     message: (row: Row) => unknown[],
-    most = Infinity,
+    most?: number,
   ): Row[] {
     const taken: Row[] = [];
     const known = this.#rows.get(field) ?? new Set();
     this.#rows.set(field, known);
     for (const row of rows) {
-      if (this.bytes >= Math.min(this.#most, most)) break;
+      if (this.bytes >= Math.min(this.#most, most ?? Infinity)) break;
       if (known.has(row)) continue;
       known.add(row);
       const said = message(row);
