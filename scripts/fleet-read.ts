@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { FleetDatabase } from '../packages/bridge/src/fleet/fleet-database.ts';
+import { beforeAll, FleetDatabase } from '../packages/bridge/src/fleet/fleet-database.ts';
 import { FleetOutbox } from '../packages/bridge/src/fleet/fleet-outbox.ts';
 import type { KeysReading } from '../packages/bridge/src/fleet/fleet-rows.ts';
 import { silentLogger } from '../packages/bridge/src/log.ts';
@@ -97,27 +97,47 @@ function latency(turn: number, calls: number): LatencyHistogram {
   return histogram;
 }
 
+/** Hour by hour: of hours that are over some process adds up the rows. */
 async function fill(database: FleetDatabase): Promise<void> {
-  for (let program = 0; program < programs; program += 1) {
-    const outbox = new FleetOutbox(systemClock, () => undefined);
-    let about: object = { i: Object.values(writerOf(program)).slice(1, 6) };
-    for (let hour = 0; hour < hours; hour += 1)
+  const outboxes = Array.from(
+    { length: programs },
+    () => new FleetOutbox(systemClock, () => undefined),
+  );
+  let message = 0;
+  for (let hour = hours - 1; hour >= 0; hour -= 1) {
+    for (const [program, outbox] of outboxes.entries()) {
+      const { writer: w, lastAt: t } = writerOf(program);
+      const about = { w, t, o: 0, i: Object.values(writerOf(program)).slice(1, 6) };
+      const openFrom = Math.floor(Date.now() / hourMs) - hour;
       for (let from = 0; from < keys; from += keysAtOnce) {
-        const batch = batchOf(program, from, hour);
-        outbox.write(batch);
-        while (!outbox.empty) {
-          const part = outbox.take(true);
-          const { writer: w, lastAt: t } = batch.writer;
-          await database.exchange(JSON.stringify({ w, t, o: 0, ...about, ...part.fields }));
-          part.stored();
-          about = {};
-        }
+        outbox.write(batchOf(program, from, hour));
+        const part = outbox.take(true);
+        await database.exchange(
+          JSON.stringify({ ...about, j: (message += 1), p: openFrom, ...part.fields }),
+        );
+        part.stored();
       }
+    }
+    await addUp(database);
   }
   const client = new pg.Client({ connectionString: server.url });
   await client.connect();
   await client.query('vacuum analyze');
   await client.end();
+}
+
+async function addUp(database: FleetDatabase): Promise<void> {
+  const [startedMs, serverBefore] = [performance.now(), serverSeconds(server.folder) ?? NaN];
+  let [rows, statements, longestMs] = [0, 0, 0];
+  for (let folded: number | undefined = 1; folded !== 0; rows += folded ?? 0) {
+    const beganMs = performance.now();
+    folded = await database.foldCells();
+    statements += 1;
+    longestMs = Math.max(longestMs, Math.round(performance.now() - beganMs));
+  }
+  const ms = Math.round(performance.now() - startedMs);
+  const serverCpuMs = Math.round(((serverSeconds(server.folder) ?? NaN) - serverBefore) * 1_000);
+  console.log(JSON.stringify({ what: 'added up', rows, statements, longestMs, ms, serverCpuMs }));
 }
 
 async function timed<T>(what: string, use: () => Promise<T>): Promise<T> {
@@ -153,11 +173,10 @@ try {
   }
   let bytes = 0;
   await timed('all keys', async () => {
-    let last: StoredKey | undefined;
-    do {
-      const read: KeysReading = await database.readKeys({ more: 50, adds: false, behind: last });
+    for (let last: StoredKey | undefined = beforeAll; last !== undefined;) {
+      const read: KeysReading = await database.readNext(last);
       [last, bytes] = [read.last, bytes + read.length];
-    } while (last !== undefined);
+    }
   });
   console.log(JSON.stringify({ bytes }));
   const data = await timed('what status and the console read', () =>

@@ -253,7 +253,9 @@ function showingConsole(keys: number, folder: string): Prepared {
   return {
     async run() {
       const migration = await openMigration(place);
-      const figures = inOneGo(workedInSteps({ migration, pools: [], readOnly: false, minutes }));
+      const figures = inOneGo(
+        workedInSteps({ migration, pools: [], readOnly: false, reading: 'all', minutes }),
+      );
       inOneGo(viewInSteps(figures, pageRequest(new URLSearchParams())));
       await migration.close();
       if (figures.lines.length !== keys) throw new Error(`${String(keys)} keys were to be shown`);

@@ -11,7 +11,11 @@ import { noCounts } from '../../packages/bridge/src/recorder/counts.ts';
 import { HourBook } from '../../packages/bridge/src/recorder/hour-book.ts';
 import { ReportBuilder } from '../../packages/bridge/src/recorder/report-builder.ts';
 import type { MinuteRow } from '../../packages/bridge/src/recorder/minute-rows.ts';
-import type { ReportData, TimeSlices } from '../../packages/bridge/src/recorder/report-data.ts';
+import type {
+  ReportData,
+  SliceLatency,
+  TimeSlices,
+} from '../../packages/bridge/src/recorder/report-data.ts';
 import type { Batch, OwnRows } from '../../packages/bridge/src/recorder/store-rows.ts';
 import { addStored, type StoredTables } from '../../packages/bridge/src/recorder/stored-tables.ts';
 import { ownDatabase } from './own-database.ts';
@@ -122,13 +126,31 @@ function batchOf(at: number, keys = 2): Batch {
   } as unknown as Batch;
 }
 
-async function store(database: FleetDatabase, batch: Batch): Promise<void> {
+/** @param openFrom the first hour of which it says that its rows may still change. Default: it says nothing of that. */
+async function store(database: FleetDatabase, batch: Batch, openFrom?: number): Promise<void> {
   const outbox = new FleetOutbox(systemClock, () => undefined);
   outbox.write(batch);
   const { writer, run, host, pid, node, startedAt, lastAt, samplesOverLimit } = batch.writer;
   const { fields } = outbox.take(true);
   const about = { w: writer, t: lastAt, o: samplesOverLimit, i: [run, host, pid, node, startedAt] };
-  await database.exchange(JSON.stringify({ ...about, ...fields }));
+  const open = openFrom === undefined ? {} : { p: openFrom, j: 1 };
+  await database.exchange(JSON.stringify({ ...about, ...open, ...fields }));
+}
+
+/** Until nothing is left to be added up: how many rows were. */
+async function addUp(database: FleetDatabase): Promise<number> {
+  for (let sum = 0; ;) {
+    const rows = await database.foldCells();
+    if (rows === 0) return sum;
+    sum += rows ?? 0;
+  }
+}
+
+async function countOf(database: FleetDatabase, where: string): Promise<number> {
+  const { rows } = await database.query(
+    `select count(*)::int as n from changeover.cell where ${where}`,
+  );
+  return (rows[0] as { n: number }).n;
 }
 
 /** Cells of hours that are over were last counted in then: those of every second process early in the hour, which is before the
@@ -200,6 +222,84 @@ test.each([
     const late = { ...own, parts: new Set([1, 5]) };
     const hour = Math.floor(nowMs / hourMs);
     expect(report(await readBy(database, 'process-5', hour), late)).toEqual(report(every, late));
+  } finally {
+    await database.close();
+  }
+});
+
+/** Latencies of hours that are added up are told less finely. */
+function finely(data: ReportData): ReportData {
+  const roughly = ({ count, p50Ms }: SliceLatency): object => ({
+    count,
+    p50: p50Ms === undefined ? undefined : Math.round(Math.log2(p50Ms) * 2),
+  });
+  const slices = ({ byBackend, byDataset }: TimeSlices): object =>
+    [byBackend, byDataset].map((list) =>
+      list.map((slice) => ({
+        ...slice,
+        legacy: roughly(slice.legacy),
+        pooled: roughly(slice.pooled),
+      })),
+    );
+  return { ...data, hours: data.hours && (slices(data.hours) as unknown as TimeSlices) };
+}
+
+test('rows of hours that are over are added up while their processes live: a reader gets the same, of as many rows as there are keys', async () => {
+  const database = new FleetDatabase(url(), silentLogger);
+  const hour = Math.floor(nowMs / hourMs);
+  try {
+    for (let at = 0; at < 8; at += 1) await store(database, batchOf(at), at < 6 ? hour : hour - 1);
+    await ageCells(database);
+    const before = finely(report(await database.readAll()));
+    // Of six processes three hours of two keys, of two those of two hours.
+    expect(await addUp(database)).toBe(6 * 6 + 2 * 4);
+    expect(finely(report(await database.readAll()))).toEqual(before);
+    expect(finely(report(await everyRow(database)))).toMatchObject({ totals: before.totals });
+    // What was counted before the resumption and after it stays apart, and so do the hour before and this one.
+    expect(await countOf(database, `writer = '(folded)'`)).toBeLessThanOrEqual(2 * 2 + 1 + 2 * 8);
+    expect(await countOf(database, `writer = '(hours)'`)).toBe(2);
+    expect(await countOf(database, `writer like 'process%'`)).toBe(8 * 2 + 2 * 2);
+
+    // Later the others say the same of their rows, an hour passes, and one of them is gone.
+    for (const at of [6, 7])
+      await database.exchange(
+        JSON.stringify({ w: `process-${String(at)}`, t: 1, o: 0, p: hour, j: 2 }),
+      );
+    await database.query(
+      `update changeover.writer set seen = seen - interval '1 hour' where writer = 'process-3'`,
+    );
+    expect(await foldSilent(database, 60_000)).toBe(1);
+    expect(await addUp(database)).toBe(4);
+    const later = finely(report(await database.readAll()));
+    expect(later).toEqual({
+      ...before,
+      runs: later.runs,
+      hours: later.hours,
+      recent: later.recent,
+    });
+    await database.query('update changeover.cell set hour = hour - 24');
+    await database.query('update changeover.writer set open_from = open_from - 24');
+    await addUp(database);
+    expect(await countOf(database, `writer = '(hours)'`)).toBe(0);
+    expect(report(await database.readAll()).totals).toEqual(before.totals);
+  } finally {
+    await database.close();
+  }
+});
+
+test('a message that comes after a later one of its process is not taken: what it has may be added up already', async () => {
+  const database = new FleetDatabase(url(), silentLogger);
+  const hour = Math.floor(nowMs / hourMs);
+  try {
+    await store(database, batchOf(0), hour);
+    const { calls } = report(await database.readAll()).totals;
+    await database.exchange(JSON.stringify({ w: 'process-0', t: 1, o: 0, p: hour, j: 3 }));
+    await addUp(database);
+    const outbox = new FleetOutbox(systemClock, () => undefined);
+    outbox.write(batchOf(0));
+    const late = { w: 'process-0', t: 1, o: 0, p: hour - 3, j: 2, ...outbox.take(true).fields };
+    await expect(database.exchange(JSON.stringify(late))).rejects.toThrow(/a later message/);
+    expect(report(await database.readAll()).totals.calls).toBe(calls);
   } finally {
     await database.close();
   }

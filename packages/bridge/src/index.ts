@@ -36,6 +36,7 @@ export { inOneGo, inTurns, partsAtOnce, type Steps } from './steps.ts';
 export {
   readNames,
   readRecordings,
+  readSharedCounts,
   readSharedRecordings,
   recordingsInSteps,
 } from './recorder/read-recordings.ts';

@@ -1,19 +1,24 @@
+import { longestAgoMs } from './outbox-rows.ts';
 import { exchangeMinutes, minutesWait } from './fleet-minutes.ts';
 import { exchangeRepeats } from './fleet-repeats.ts';
 
-/** Says that the process is there (`t`), and introduces it (`i`). One that others took for dead is told what they made of its rows, and nothing
- * else is done: it begins anew. */
+/** Says that the process is there (`t`), introduces it (`i`), and says of which hours its rows may still change (`p`). One that others took for
+ * dead is told what they made of its rows, and nothing else is done: it begins anew. A message that comes after a later one (`j`) was given
+ * up by its sender, who has said the same again: rows that it has may be added up already, and gone. */
 const renewWriter = `
   if p ? 't' then
     update writer set last_at = (p->>'t')::bigint, samples_over_limit = (p->>'o')::bigint,
+      message = (p->>'j')::bigint, open_from = (p->>'p')::int,
       seen = case when p ? 'q' then '-infinity'
         when seen < clock_timestamp() - interval '5 seconds' then clock_timestamp() else seen end
-      where writer = w and not folded;
+      where writer = w and not folded and (message < (p->>'j')::bigint) is not false;
     if not found then
-      if p ? 'i' and not exists (select from writer where writer = w) then
-        insert into writer (writer, run, host, pid, node, started_at, last_at, seen)
+      if exists (select from writer where writer = w and not folded) then
+        raise exception 'a later message of the process % was heard before', w;
+      elsif p ? 'i' and not exists (select from writer where writer = w) then
+        insert into writer (writer, run, host, pid, node, started_at, last_at, seen, message, open_from)
           values (w, p->'i'->>0, p->'i'->>1, (p->'i'->>2)::int, p->'i'->>3, (p->'i'->>4)::bigint,
-            (p->>'t')::bigint, clock_timestamp());
+            (p->>'t')::bigint, clock_timestamp(), (p->>'j')::bigint, (p->>'p')::int);
       else
         return jsonb_build_object('f', jsonb_build_object(
           'c', (select coalesce(jsonb_agg(jsonb_build_array(part, counts, shed)), '[]') from cell where writer = w and folded),
@@ -25,15 +30,19 @@ const renewWriter = `
     end if;
   end if;`;
 
+/** A row's time, which may be told as how long before the message it was. */
+const told = (at: string): string =>
+  `case when (${at})::bigint < ${String(longestAgoMs)} then (p->>'t')::bigint - (${at})::bigint else (${at})::bigint end`;
+
 /** Counts of cells (`c`), and their histograms (`h`), which are longer and sent less often. */
 const storeCells = `
   if p ? 'c' then
     insert into cell (writer, part, counts, shed, last_at, hour, backend, dataset, operation, stage)
-      select w, (r->>0)::int, r->1, nullif(r->2, 'null'), (r->>3)::bigint,
+      select w, (r->>0)::int, r->1, nullif(r->2, 'null'), ${told('r->>3')},
         (r->4->>0)::int, r->4->>1, r->4->>2, r->4->>3, r->4->>4
       from jsonb_array_elements(p->'c') r where jsonb_typeof(r->4) = 'array'
       on conflict (writer, part) do update set counts = excluded.counts, shed = excluded.shed, last_at = excluded.last_at;
-    update cell set counts = r->1, shed = nullif(r->2, 'null'), last_at = (r->>3)::bigint
+    update cell set counts = r->1, shed = nullif(r->2, 'null'), last_at = ${told('r->>3')}
       from jsonb_array_elements(p->'c') r
       where writer = w and part = (r->>0)::int and jsonb_typeof(r->4) is distinct from 'array';
   end if;
@@ -46,11 +55,11 @@ const storeCells = `
 const storeShapes = `
   if p ? 's' then
     insert into shape (writer, part, counts, last_at, not_comparable, first_at, backend, dataset, operation, shape, stage)
-      select w, (r->>0)::int, r->1, (r->>2)::bigint, r->>3, (r->4->>0)::bigint, r->4->>1, r->4->>2, r->4->>3, r->4->>4, r->4->>5
+      select w, (r->>0)::int, r->1, ${told('r->>2')}, r->>3, (r->4->>0)::bigint, r->4->>1, r->4->>2, r->4->>3, r->4->>4, r->4->>5
       from jsonb_array_elements(p->'s') r where jsonb_typeof(r->4) = 'array'
       on conflict (writer, part) do update
         set counts = excluded.counts, last_at = excluded.last_at, not_comparable = excluded.not_comparable;
-    update shape set counts = r->1, last_at = (r->>2)::bigint, not_comparable = r->>3
+    update shape set counts = r->1, last_at = ${told('r->>2')}, not_comparable = r->>3
       from jsonb_array_elements(p->'s') r
       where writer = w and part = (r->>0)::int and jsonb_typeof(r->4) is distinct from 'array';
   end if;`;

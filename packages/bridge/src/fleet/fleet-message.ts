@@ -34,6 +34,10 @@ export interface Message {
   /** When, by its clock, and its samples over the limit: with rows, and as a heartbeat. */
   readonly t?: number;
   readonly o?: number;
+  /** The first hour of which its rows may still change, since 1970: those before are final. With `t`. */
+  readonly p?: number;
+  /** Its number: of this process, each has a higher one. With `t`. */
+  readonly j?: number;
   /** Run, host, pid, Node and start: until the store has it. */
   readonly i?: readonly unknown[];
   /** In how many seconds of silence a process is taken for ended: asks whether there is one. */

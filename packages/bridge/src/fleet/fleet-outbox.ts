@@ -23,6 +23,17 @@ import { addStored, type StoredTables } from '../recorder/stored-tables.ts';
 import { TokenBucket } from '../shadow/budgets.ts';
 import { minuteMessage } from './fleet-minutes.ts';
 import { countsList, shedOf } from './fleet-rows.ts';
+import {
+  eventMessage,
+  groupMessage,
+  longestAgoMs,
+  ruleMessage,
+  sampleMessage,
+  shortened,
+  Taken,
+  type Wrong,
+  wrongIn,
+} from './outbox-rows.ts';
 
 /** What a process may say in a second, in bytes on average, beside its heartbeat; what it did not say is kept for a burst. */
 const bytesPerSecond = 2_560;
@@ -85,6 +96,9 @@ export class FleetOutbox implements RecordingStore {
   #samples: SampleRow[] = [];
   #sampleLength = 0;
   #events: EventRow[] = [];
+  /** How much was wrong with a row when it was said: of those with which something was. */
+  readonly #wrong = new Map<number, number>();
+  #turn = 0;
   readonly #knownCells = new Set<number>();
   readonly #knownShapes = new Set<number>();
   #writer: WriterRow | undefined = undefined;
@@ -113,9 +127,9 @@ export class FleetOutbox implements RecordingStore {
     return cells + others + lists === 0;
   }
 
-  /** The first hour of which a row may still change, given the one that it is: what was counted early in this one may be on its way. */
-  firstHour(now: number): number {
-    let first = now - 1;
+  /** The first hour of which a row waits; none is Infinity. */
+  get firstHour(): number {
+    let first = Infinity;
     for (const { row } of this.#cells.values()) first = Math.min(first, row.hour);
     return first;
   }
@@ -185,39 +199,45 @@ export class FleetOutbox implements RecordingStore {
     // What waits is sent by the link, which is closed by its maker.
   }
 
-  /** The next part to say. @param all true for the last message: without regard to bytes. */
+  /** The next part to say: failures and mismatches that are new first, and then each kind of row in front of the others in its turn, so that none
+   * waits for ever behind one of which there is always more than fits. @param all true for the last message: without regard to bytes. */
   take(all = false): OutboxPart {
     const taken = new Taken(all ? Infinity : Math.max(0, this.#budget.level));
     const minutes = this.#takeMinutes(taken, all);
-    const cells = this.#takeCells(taken);
-    const shapes = taken.some('s', this.#shapes.values(), (row) => this.#shapeMessage(row));
-    const groups = taken.some('g', this.#groups.values(), groupMessage);
-    const rules = taken.some('r', this.#rules.values(), ruleMessage);
-    const reliance = taken.some('y', this.#reliance.values(), (row) => [
-      this.#origin,
-      ...relianceValues(row),
-    ]);
-    const events = taken.some('e', this.#events, eventMessage);
-    const samples = taken.some('m', this.#samples, sampleMessage);
-    const latencies = this.#takeLatencies(taken, all);
+    const most = taken.bytes + (this.#budget.level - taken.bytes) / 2;
+    const [cells, shapes] = [this.#dueCells(), [...this.#shapes.values()]];
+    const wrongCells = cells.filter(({ row }) => this.#isWorse(row.part, row.counts));
+    const wrongShapes = shapes.filter((row) => this.#isWorse(-row.part, row.totals));
+    const said = [
+      this.#takeCells(taken, wrongCells, most),
+      this.#takeShapes(taken, wrongShapes, most),
+    ];
+    const kinds = [
+      () => this.#takeGroups(taken),
+      () => this.#takeCells(taken, cells),
+      () => this.#takeEvents(taken),
+      () => this.#takeShapes(taken, shapes),
+      () => this.#takeSamples(taken),
+      () => this.#takeLatencies(taken, all),
+      () => this.#takeRules(taken),
+      () => this.#takeReliance(taken),
+    ];
+    this.#turn = (this.#turn + 1) % kinds.length;
+    for (const take of [...kinds.slice(this.#turn), ...kinds.slice(0, this.#turn)])
+      said.push(take());
     this.#budget.spend(taken.bytes);
     return {
       fields: taken.fields,
       stored: () => {
-        this.#storedCells(cells, latencies);
-        for (const row of shapes) {
-          this.#know(this.#knownShapes, row.part);
-          forget(this.#shapes, row.part, row);
-        }
-        for (const row of groups) forget(this.#groups, row.fingerprint, row);
-        for (const row of rules) forget(this.#rules, `${row.backend}\0${row.rule}`, row);
-        for (const row of reliance) forget(this.#reliance, relianceKeyText(row), row);
-        this.#events = this.#events.slice(events.length);
         for (const row of minutes) forget(this.#minutes, minuteName(row), row);
-        this.#samples = this.#samples.slice(samples.length);
-        for (const row of samples) this.#sampleLength -= lengthOf(row);
+        for (const stored of said) stored();
       },
     };
+  }
+
+  /** What may be said and is not needed: a quarter of a burst is kept for what comes. */
+  get spareBytes(): number {
+    return Math.max(0, this.#budget.level - burstBytes / 4);
   }
 
   /** Other things were said, of so many bytes: rows wait for it. */
@@ -229,6 +249,7 @@ export class FleetOutbox implements RecordingStore {
   beginAnew(folded: FoldedRows): void {
     this.#knownCells.clear();
     this.#knownShapes.clear();
+    this.#wrong.clear();
     for (const [part, waiting] of this.#cells) {
       const had = folded.cells.get(part);
       waiting.counts = true;
@@ -277,23 +298,75 @@ export class FleetOutbox implements RecordingStore {
   /** When a cell's latencies were last said, of those that nothing waits of. */
   readonly #saidMs = new Map<number, number>();
 
-  #takeCells(taken: Taken): { readonly waiting: WaitingCell; readonly row: CellRow }[] {
-    const due = [...this.#cells.values()].filter(({ counts }) => counts);
-    return taken
-      .some('c', due, ({ row }) => {
-        const { part, counts, lastAt, hour, backend, dataset, operation, stage } = row;
-        const said = [part, countsList(counts), shedOf(counts), lastAt];
-        return this.#knownCells.has(part)
-          ? said
-          : [...said, [hour, backend, dataset, operation, stage]];
-      })
-      .map((waiting) => ({ waiting, row: waiting.row }));
+  #dueCells(): readonly WaitingCell[] {
+    return [...this.#cells.values()].filter(({ counts }) => counts);
   }
 
-  #takeLatencies(
-    taken: Taken,
-    all: boolean,
-  ): { readonly waiting: WaitingCell; readonly row: CellRow; readonly saidMs: number }[] {
+  #takeCells(taken: Taken, due: readonly WaitingCell[], most?: number): () => void {
+    const cells = taken
+      .some('c', due, ({ row }) => this.#cellMessage(row), most)
+      .map((waiting) => ({ waiting, row: waiting.row }));
+    return () => {
+      for (const { waiting, row } of cells) {
+        this.#know(this.#knownCells, row.part);
+        this.#saidWrong(row.part, row.counts);
+        if (waiting.row === row) waiting.counts = false;
+        this.#goesToEnd(row.part);
+      }
+    };
+  }
+
+  #takeShapes(taken: Taken, due: readonly ShapeRow[], most?: number): () => void {
+    const shapes = taken.some('s', due, (row) => this.#shapeMessage(row), most);
+    return () => {
+      for (const row of shapes) {
+        this.#know(this.#knownShapes, row.part);
+        this.#saidWrong(-row.part, row.totals);
+        forget(this.#shapes, row.part, row);
+      }
+    };
+  }
+
+  #takeGroups(taken: Taken): () => void {
+    const groups = taken.some('g', this.#groups.values(), groupMessage);
+    return () => {
+      for (const row of groups) forget(this.#groups, row.fingerprint, row);
+    };
+  }
+
+  #takeRules(taken: Taken): () => void {
+    const rules = taken.some('r', this.#rules.values(), ruleMessage);
+    return () => {
+      for (const row of rules) forget(this.#rules, `${row.backend}\0${row.rule}`, row);
+    };
+  }
+
+  #takeReliance(taken: Taken): () => void {
+    const reliance = taken.some('y', this.#reliance.values(), (row) => [
+      this.#origin,
+      ...relianceValues(row),
+    ]);
+    return () => {
+      for (const row of reliance) forget(this.#reliance, relianceKeyText(row), row);
+    };
+  }
+
+  #takeEvents(taken: Taken): () => void {
+    const events = taken.some('e', this.#events, eventMessage);
+    return () => {
+      this.#events = this.#events.slice(events.length);
+    };
+  }
+
+  #takeSamples(taken: Taken): () => void {
+    const samples = taken.some('m', this.#samples, sampleMessage);
+    return () => {
+      this.#samples = this.#samples.slice(samples.length);
+      for (const row of samples) this.#sampleLength -= lengthOf(row);
+    };
+  }
+
+  #takeLatencies(taken: Taken, all: boolean): () => void {
     const nowMs = this.#clock.monotonicMs();
     const due = [...this.#cells.values()].filter(
       ({ latencies, latenciesSaidMs, row }) =>
@@ -301,32 +374,37 @@ export class FleetOutbox implements RecordingStore {
         // A row that the store doesn't know yet is in this message, or it waits.
         (all || (this.#knownCells.has(row.part) && nowMs - latenciesSaidMs >= betweenLatenciesMs)),
     );
-    return taken
+    const said = taken
       .some('h', due, ({ row: { part, legacy, pooled, paired } }) => [part, legacy, pooled, paired])
-      .map((waiting) => ({ waiting, row: waiting.row, saidMs: nowMs }));
+      .map((waiting) => ({ waiting, row: waiting.row }));
+    return () => {
+      for (const { waiting, row } of said) {
+        waiting.latenciesSaidMs = nowMs;
+        if (waiting.row === row) waiting.latencies = false;
+        this.#goesToEnd(row.part);
+      }
+    };
   }
 
-  #storedCells(
-    cells: readonly { readonly waiting: WaitingCell; readonly row: CellRow }[],
-    latencies: readonly { waiting: WaitingCell; row: CellRow; saidMs: number }[],
-  ): void {
-    for (const { waiting, row } of cells) {
-      this.#know(this.#knownCells, row.part);
-      if (waiting.row === row) waiting.counts = false;
-    }
-    for (const { waiting, row, saidMs } of latencies) {
-      waiting.latenciesSaidMs = saidMs;
-      if (waiting.row === row) waiting.latencies = false;
-    }
-    const touched = new Set([...cells, ...latencies].map(({ row }) => row.part));
-    for (const part of touched) {
-      const waiting = this.#cells.get(part);
-      if (waiting === undefined) continue;
-      // Whoever was said goes to the end, so that each has a turn.
-      this.#cells.delete(part);
-      if (waiting.counts || waiting.latencies) this.#cells.set(part, waiting);
-      else this.#remember(part, waiting.latenciesSaidMs);
-    }
+  /** So that each has a turn; one of which all is said waits no more. */
+  #goesToEnd(part: number): void {
+    const waiting = this.#cells.get(part);
+    if (waiting === undefined) return;
+    this.#cells.delete(part);
+    if (waiting.counts || waiting.latencies) this.#cells.set(part, waiting);
+    else this.#remember(part, waiting.latenciesSaidMs);
+  }
+
+  /** Whether there is more wrong with a row than the store was told. @param name a cell's part, or less than zero a shape's. */
+  #isWorse(name: number, counts: Wrong): boolean {
+    return wrongIn(counts) > (this.#wrong.get(name) ?? 0);
+  }
+
+  #saidWrong(name: number, counts: Wrong): void {
+    const wrong = wrongIn(counts);
+    if (wrong === 0) return;
+    if (this.#wrong.size >= maxKnownKeys) this.#wrong.clear();
+    this.#wrong.set(name, wrong);
   }
 
   #remember(part: number, saidMs: number): void {
@@ -339,46 +417,28 @@ export class FleetOutbox implements RecordingStore {
     known.add(part);
   }
 
+  #cellMessage({ part, counts, lastAt, hour, ...key }: WaitingCell['row']): unknown[] {
+    const { backend, dataset, operation, stage } = key;
+    const said = [part, shortened(countsList(counts)), shedOf(counts), this.#ago(lastAt)];
+    return this.#knownCells.has(part)
+      ? said
+      : [...said, [hour, backend, dataset, operation, stage]];
+  }
+
   #shapeMessage(row: ShapeRow): unknown[] {
     const { part, totals, lastAt, firstAt, backend, dataset, operation, shape, stage } = row;
-    const said = [
-      part,
-      shapeCountNames.map((name) => totals[name]),
-      lastAt,
-      row.notComparable ?? null,
-    ];
-    return this.#knownShapes.has(part)
-      ? said
-      : [...said, [firstAt, backend, dataset, operation, shape, stage]];
-  }
-}
-
-/** Takes rows until the bytes are used up; the first one in any case, where there are any left. */
-class Taken {
-  readonly fields: Record<string, unknown[]> = {};
-  bytes = 0;
-  readonly #most: number;
-
-  constructor(most: number) {
-    this.#most = most;
+    const counts = shortened(shapeCountNames.map((name) => totals[name]));
+    const said = [part, counts, this.#ago(lastAt)];
+    const why = row.notComparable ?? null;
+    if (!this.#knownShapes.has(part))
+      return [...said, why, [firstAt, backend, dataset, operation, shape, stage]];
+    return why === null ? said : [...said, why];
   }
 
-  /** @param most bytes in all, where that is less than what there is. */
-  some<Row>(
-    field: string,
-    rows: Iterable<Row>,
-    message: (row: Row) => unknown[],
-    most = Infinity,
-  ): Row[] {
-    const taken: Row[] = [];
-    for (const row of rows) {
-      if (this.bytes >= Math.min(this.#most, most)) break;
-      const said = message(row);
-      this.bytes += JSON.stringify(said).length + 1;
-      (this.fields[field] ??= []).push(said);
-      taken.push(row);
-    }
-    return taken;
+  /** How long before the message it was counted, which is shorter than when. */
+  #ago(at: number): number {
+    const ago = (this.#writer?.lastAt ?? at) - at;
+    return ago >= 0 && ago < longestAgoMs ? ago : at;
   }
 }
 
@@ -388,24 +448,4 @@ function minuteName({ minute, backend, dataset }: MinuteRow): string {
 
 function forget<Key, Row>(waiting: Map<Key, Row>, key: Key, row: Row): void {
   if (waiting.get(key) === row) waiting.delete(key);
-}
-
-function groupMessage(row: GroupRow): unknown[] {
-  const { fingerprint, backend, operation, verdict, count, firstAt, lastAt, key, shape } = row;
-  const counted = [fingerprint, backend, operation, verdict, row.class ?? null, count];
-  return [...counted, firstAt, lastAt, key ?? null, shape ?? null];
-}
-
-function ruleMessage({ backend, rule, uses, failures }: RuleUseCount): unknown[] {
-  return [backend, rule, uses, failures];
-}
-
-function eventMessage({ sequence, at, kind, fields }: EventRow): unknown[] {
-  return [sequence, at, kind, fields];
-}
-
-function sampleMessage(row: SampleRow): unknown[] {
-  const { fingerprint, sequence, at, dataset, stage, summary, legacy, pooled, reason } = row;
-  const values = [legacy ?? null, pooled ?? null, reason ?? null, row.call ?? null];
-  return [fingerprint, sequence, at, dataset, stage, summary, ...values];
 }

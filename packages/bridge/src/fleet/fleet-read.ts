@@ -1,5 +1,7 @@
 /** The rows of processes that are gone are added up under this name in place of a process's own. */
 export const foldedWriter = '(folded)';
+/** Rows of this hour and the one before to which processes that live don't add any more are added up under this one. */
+export const hoursWriter = '(hours)';
 /** The rows of all processes that live are added up under this name, in what a reader gets. */
 export const summedWriter = '(summed)';
 
@@ -14,6 +16,34 @@ export function epochOf(schema: string): string {
   return `coalesce((select max(l.at) from ${schema}.ledger l where l.backend = c.backend and l.at < c.last_at
     and l.dataset in ('', case c.dataset when '' then '*' else c.dataset end)), 0) as epoch`;
 }
+
+/** The rows of \`cells\` with one \`g\`, added up. */
+export const addedUp: string = `
+  counted as (
+    select g, jsonb_agg(total order by place) as counts from (
+      select g, place, sum(value::bigint) as total
+      from cells, jsonb_array_elements_text(counts) with ordinality e(value, place) group by g, place) t group by g),
+  shed as (
+    select g, jsonb_object_agg(key, total) as shed from (
+      select g, key, sum(value::numeric) as total from cells, jsonb_each(shed) group by g, key) t group by g),
+  latencies as (
+    select g, leg, latency from cells, lateral (values ('legacy', legacy), ('pooled', pooled)) l(leg, latency)
+    where latency is not null),
+  buckets as (
+    select g, leg, jsonb_agg(jsonb_build_array(bucket, total) order by bucket) as buckets from (
+      select g, leg, (b->0)::int as bucket, sum((b->1)::bigint) as total
+      from latencies, jsonb_array_elements(latency->'buckets') b group by g, leg, (b->0)::int) t group by g, leg),
+  latency as (
+    select g, leg, jsonb_build_object('buckets', coalesce(buckets, '[]'), 'sumMs', sum_ms, 'maxMs', max_ms) as latency
+    from (select g, leg, sum((latency->'sumMs')::float8) as sum_ms, max((latency->'maxMs')::float8) as max_ms
+      from latencies group by g, leg) t left join buckets using (g, leg)),
+  pairs as (
+    select g, (paired->'n')::float8 as n, (paired->'mean')::float8 as mean, (paired->'squares')::float8 as squares
+    from cells where paired is not null),
+  paired as (
+    select g, jsonb_build_object('n', sum(n), 'mean', max(total), 'squares', sum(squares + n * (mean - total) ^ 2)) as paired
+    from (select *, coalesce(sum(n * mean) over (partition by g) / nullif(sum(n) over (partition by g), 0), 0) as total from pairs) p
+    group by g)`;
 
 /**
  * For programs of version 5: all that is in a store at one moment, with the counts of all processes added up: what it gives grows with keys, operations and
@@ -31,31 +61,7 @@ create or replace function ${schema}.read_2(own text) returns json language sql 
     select c.*, dense_rank() over (order by backend, dataset, operation, stage, writer = '${foldedWriter}', epoch,
       case when hour > extract(epoch from clock_timestamp()) / 3600 - ${String(shownHours)} then hour end) as g
     from (select c.*, ${epochOf(schema)} from cell c where not folded and writer is distinct from own) c),
-  counted as (
-    select g, json_agg(total order by place) as counts from (
-      select g, place, sum(value::numeric) as total
-      from cells, jsonb_array_elements_text(counts) with ordinality e(value, place) group by g, place) t group by g),
-  shed as (
-    select g, json_object_agg(key, total) as shed from (
-      select g, key, sum(value::numeric) as total from cells, jsonb_each(shed) group by g, key) t group by g),
-  latencies as (
-    select g, leg, latency from cells, lateral (values ('legacy', legacy), ('pooled', pooled)) l(leg, latency)
-    where latency is not null),
-  buckets as (
-    select g, leg, json_agg(json_build_array(bucket, total) order by bucket) as buckets from (
-      select g, leg, (b->0)::int as bucket, sum((b->1)::numeric) as total
-      from latencies, jsonb_array_elements(latency->'buckets') b group by g, leg, (b->0)::int) t group by g, leg),
-  latency as (
-    select g, leg, json_build_object('buckets', coalesce(buckets, '[]'), 'sumMs', sum_ms, 'maxMs', max_ms) as latency
-    from (select g, leg, sum((latency->'sumMs')::float8) as sum_ms, max((latency->'maxMs')::float8) as max_ms
-      from latencies group by g, leg) t left join buckets using (g, leg)),
-  pairs as (
-    select g, (paired->'n')::float8 as n, (paired->'mean')::float8 as mean, (paired->'squares')::float8 as squares
-    from cells where paired is not null),
-  paired as (
-    select g, json_build_object('n', sum(n), 'mean', max(total), 'squares', sum(squares + n * (mean - total) ^ 2)) as paired
-    from pairs join (select g, coalesce(sum(n * mean) / nullif(sum(n), 0), 0) as total from pairs group by g) t using (g)
-    group by g),
+  ${addedUp},
   shapes as materialized (
     select c.*, dense_rank() over (order by backend, dataset, operation, shape, stage, epoch) as g
     from (select c.*, ${epochOf(schema)} from shape c where not folded and writer is distinct from own) c),

@@ -2,6 +2,7 @@ import type { LatencyHistogramJson } from '@changeover/compare';
 import { countNames, type Counts } from '../recorder/counts.ts';
 import { shapeCountNames, type ShapeTotals } from '../recorder/cell.ts';
 import type { StoredKey } from '../recorder/minute-rows.ts';
+import type { StoredHour, StoredHours } from '../recorder/stored-hours.ts';
 import type { StoredShape } from '../recorder/shape-rows.ts';
 import { shedReasons } from '../recorder/shed-reason.ts';
 import type { StoredCell, StoredTables, StoredWriter } from '../recorder/stored-tables.ts';
@@ -74,6 +75,9 @@ type ReadShape = readonly [
   part: number,
 ];
 
+/** A key's hours as `read_all_1` gives them. */
+type ReadHours = readonly [backend: string, dataset: string, hours: readonly StoredHour[]];
+
 /** The counters as they are stored. */
 export function countsList(counts: Counts): number[] {
   return countNames.map((name) => counts[name]);
@@ -103,7 +107,7 @@ export interface KeysReading {
   readonly keys: readonly StoredKey[];
   /** The last one of those that were next; undefined where there was none. */
   readonly last: StoredKey | undefined;
-  readonly tables: Pick<StoredTables, 'cells' | 'shapes' | 'reliance'>;
+  readonly tables: Pick<StoredTables, 'cells' | 'shapes' | 'reliance' | 'hours'>;
   /** In characters, at the wire. */
   readonly length: number;
   /** Rows that the server added up for it, with latencies and without. */
@@ -124,11 +128,12 @@ const rowsAPart = 5;
 export function* keysInSteps(found: readonly ReadRow[]): Steps<KeysReading> {
   const { rows, length } = yield* rowsByKind(found);
   const [timed = 0, plain = 0] = (rows['added']?.[0] ?? []) as number[];
-  const { cells = [], shapes = [], reliance = [], keys = [], last = [] } = rows;
+  const { cells = [], shapes = [], reliance = [], hours = [] } = rows;
+  const { keys = [], last = [] } = rows;
   return {
     keys: (keys as NameRow[]).map(nameOf),
     last: (last as NameRow[]).map(nameOf)[0],
-    tables: { cells, shapes, reliance } as KeysReading['tables'],
+    tables: { cells, shapes, reliance, hours } as KeysReading['tables'],
     length,
     added: { timed, plain },
   };
@@ -170,7 +175,12 @@ const storedRow: Readonly<Record<string, (row: never) => object>> = {
   writers: writerOf,
   cells: readCell,
   shapes: readShape,
+  hours: readHours,
 };
+
+function readHours([backend, dataset, hours]: ReadHours): StoredHours {
+  return { backend, dataset, hours };
+}
 
 function readCell(row: ReadCell): StoredCell {
   const [hour, backend, dataset, operation, stage, counts, shed, legacy, pooled, paired] = row;

@@ -1,5 +1,6 @@
 import { ChangeoverError } from '@changeover/core';
 import { exchangeFunction } from './fleet-exchange.ts';
+import { foldFunction, hourTable } from './fleet-hours.ts';
 import { minuteTable, minutesFunction } from './fleet-minutes.ts';
 import { readFunction } from './fleet-read.ts';
 import { repeatTable } from './fleet-repeats.ts';
@@ -7,7 +8,7 @@ import { sumFunctions } from './fleet-sums.ts';
 
 /** What this program makes of a store. A later version only adds tables, columns, functions of a new name, and to those that are there
  * fields that a message need not have, so that it and the one before share a store. */
-export const storeVersion = 6;
+export const storeVersion = 7;
 
 /**
  * Brings a schema to {@link storeVersion}, whatever it had: one text of several statements, which PostgreSQL runs as one
@@ -81,11 +82,13 @@ alter table ${schema}.ledger add column if not exists tx xid8 not null default p
 create index if not exists ledger_tx on ${schema}.ledger (tx);
 ${repeatTable(schema)}
 ${minuteTable(schema)}
+${hourTable(schema)}
 ${exchangeFunction(schema)}
 ${firstReadFunction(schema)}
 ${readFunction(schema)}
 ${minutesFunction(schema)}
 ${sumFunctions(schema)}
+${foldFunction(schema)}
 insert into ${schema}.store (version) values (${String(storeVersion)})
   on conflict (single) do update set version = greatest(store.version, excluded.version);
 `;

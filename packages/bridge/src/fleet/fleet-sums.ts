@@ -1,6 +1,7 @@
 import { countNames } from '../recorder/counts.ts';
 import { shapeCountNames } from '../recorder/cell.ts';
-import { foldedWriter, maxSamples, summedWriter } from './fleet-read.ts';
+import { toldHours } from './fleet-hours.ts';
+import { foldedWriter, maxSamples, shownHours, summedWriter } from './fleet-read.ts';
 
 /** The lines of the ledger of each key, by time: rows between two lines stay apart, so that what was counted before a resumption
  * can still be told from what came after. */
@@ -20,8 +21,12 @@ const nextKeys = ['cell', 'shape', 'reliance']
   )
   .join(' union ');
 
+const nextOnes = `next_keys as materialized (
+    select backend, dataset from (${nextKeys}) k where more > 0 order by dataset, backend limit more)`;
+
+/** As JavaScript has numbers: exact up to 2^53, and in a third of the time that exact ones of any size take. */
 function sumsOf(names: readonly string[]): string {
-  return names.map((_, at) => `coalesce(sum((counts->>${String(at)})::numeric), 0)`).join(', ');
+  return names.map((_, at) => `coalesce(sum((counts->>${String(at)})::float8), 0)`).join(', ');
 }
 
 /** A histogram in few bytes: its sum, its longest, and its buckets with their counts. */
@@ -40,8 +45,7 @@ const place = 'backend, dataset, operation, stage, is_folded, epoch, told_hour';
 
 /** Histograms of the rows of one cell, added up: those of a cell with one row are told as they are. */
 const latencies = `
-  several as materialized (
-    select c.*, k.g from cell_rows c join cell_keys k using (${place}) where k.n > 1 and c.timed),
+  several as materialized (select * from cell_rows where n > 1 and timed),
   merged as (
     select slot / 4096 as leg, string_agg(slot % 4096 || ',' || total, ',' order by slot) as buckets from (
       select slot, sum(n) as total from (
@@ -66,7 +70,7 @@ const latencies = `
     from several where paired is not null),
   paired as (
     select g, json_build_object('n', sum(n), 'mean', max(total), 'squares', sum(squares + n * (mean - total) ^ 2)) as paired
-    from pairs join (select g, coalesce(sum(n * mean) / nullif(sum(n), 0), 0) as total from pairs group by g) t using (g)
+    from (select *, coalesce(sum(n * mean) over (partition by g) / nullif(sum(n) over (partition by g), 0), 0) as total from pairs) p
     group by g)`;
 
 const cellRow = (
@@ -84,25 +88,24 @@ const cellRow = (
  * takes the server most of the time: a reader that may fetch more gets those of all processes, one behind the other.
  */
 const keysFunction = `
-  with next_keys as materialized (
-    select backend, dataset from (${nextKeys}) k where more > 0 order by dataset, backend limit more),
+  with ${nextOnes},
   keys as materialized (
     select backend, dataset, bool_or(timed) as timed, bool_or(is_next) as is_next from (
       select a->>0 as backend, a->>1 as dataset, (a->>2)::boolean as timed, false as is_next from jsonb_array_elements(asked) a
       union all select backend, dataset, true, true from next_keys) k group by backend, dataset),${lines},
   cell_rows as materialized (
-    select c.*, timed, writer = '${foldedWriter}' as is_folded, ${epoch} as epoch,
-      case when hour > extract(epoch from clock_timestamp()) / 3600 - told then hour else -1 end as told_hour
-    from keys join cell c using (backend, dataset) left join lines using (backend, dataset)
-    where not c.folded and (c.writer is distinct from own or c.hour < own_from)),
+    select *, dense_rank() over (order by ${place}) as g, count(*) over (partition by ${place}) as n from (
+      select c.*, timed, writer = '${foldedWriter}' as is_folded, ${epoch} as epoch,
+        case when hour > extract(epoch from clock_timestamp()) / 3600 - told then hour else -1 end as told_hour
+      from keys join cell c using (backend, dataset) left join lines using (backend, dataset)
+      where not c.folded and (c.writer is distinct from own or c.hour < own_from)) c),
   cell_keys as materialized (
-    select ${place}, row_number() over () as g, count(*) as n, max(hour) as hour, max(last_at) as last_at,
+    select g, backend, dataset, operation, stage, is_folded, max(hour) as hour, max(last_at) as last_at,
       json_build_array(${sumsOf(countNames)}) as counts
-    from cell_rows group by ${place}),${latencies},
+    from cell_rows where n > 1 group by g, backend, dataset, operation, stage, is_folded),${latencies},
   shed as (
     select g, json_object_agg(key, total) as shed from (
-      select g, key, sum(value::numeric) as total from (select * from cell_rows where shed is not null) c
-        join cell_keys k using (${place}), jsonb_each(c.shed)
+      select g, key, sum(value::numeric) as total from (select * from cell_rows where n > 1 and shed is not null) c, jsonb_each(shed)
       group by g, key) t group by g),
   shape_rows as materialized (
     select c.*, ${epoch} as epoch from keys join shape c using (backend, dataset) left join lines using (backend, dataset)
@@ -114,11 +117,10 @@ const keysFunction = `
   select 'cells', ${cellRow('k')}, shed, l.legacy, l.pooled, p.paired, k.last_at,
     case when is_folded then '${foldedWriter}' else '${summedWriter}' end, g)::text
     from cell_keys k left join shed using (g) left join latencies l using (g) left join paired p using (g)
-    where n > 1
   union all
   select 'cells', ${cellRow('c')}, shed, ${latencyText('c.legacy')}, ${latencyText('c.pooled')}, case when timed then c.paired end,
-    c.last_at, case when k.is_folded then '${foldedWriter}' else '${summedWriter}' end, g)::text
-    from cell_keys k join cell_rows c using (${place}) where n = 1
+    c.last_at, case when c.is_folded then '${foldedWriter}' else '${summedWriter}' end, g)::text
+    from cell_rows c where n = 1
   union all
   select 'cells', ${cellRow('c')}, shed, ${latencyText('c.legacy')}, ${latencyText('c.pooled')}, case when timed then c.paired end,
     c.last_at, own, c.part)::text
@@ -135,6 +137,22 @@ const keysFunction = `
   union all
   select 'added', json_build_array((select count(*) from cell_rows where timed), (select count(*) from cell_rows where not timed)
     + (select count(*) from shape_rows))::text`;
+
+/** The same of the next keys for people, who see hours as well. */
+const allFunction = `
+  select * from read_keys_1(null, 0, ${String(shownHours)}, false, '[]', behind, more)
+  union all
+  select 'hours', t.value from (
+    with ${nextOnes} select ${toldHours}::text as value from next_keys join hour using (backend, dataset) group by backend, dataset) t`;
+
+/** Counts of all keys and nothing else, for who can't wait for the rest. */
+const countsFunction = `
+  with keys as materialized (select distinct backend, dataset from cell where not folded),${lines}
+  select 'cells', json_build_array(max(hour), backend, dataset, operation, stage, json_build_array(${sumsOf(countNames)}),
+    null, null, null, null, max(last_at), '${summedWriter}', row_number() over ())::text
+  from (
+    select c.*, ${epoch} as epoch from cell c left join lines using (backend, dataset) where not c.folded) c
+  group by backend, dataset, operation, stage, epoch`;
 
 /** What is told of no key by itself: who counted, what was seen of mismatches, and what happened. */
 const othersFunction = `
@@ -161,15 +179,17 @@ const othersFunction = `
 
 /**
  * What a reader gets, since version 6: `read_keys_1` for some keys at a time, so that neither the server nor the reader has all of a large
- * store in memory at once, and `read_others_1`.
+ * store in memory at once, and `read_others_1`; since version 7 `read_all_1`, which a reader of all has of some keys at a time, and `read_counts_1`.
  *
  * @param schema a plain name.
  */
 export function sumFunctions(schema: string): string {
-  const head = (name: string): string => `
+  const head = (name: string, set = 'set enable_seqscan = off'): string => `
 create or replace function ${schema}.${name} returns table (kind text, value text) language sql stable
-  set search_path = ${schema}, pg_catalog set jit = off set enable_seqscan = off as $$`;
+  set search_path = ${schema}, pg_catalog set jit = off ${set} as $$`;
   return `${head('read_keys_1(own text, own_from int, told int, adds boolean, asked jsonb, behind jsonb, more int)')}${keysFunction}
+$$;${head('read_all_1(behind jsonb, more int)')}${allFunction}
+$$;${head('read_counts_1()', '')}${countsFunction}
 $$;${head('read_others_1(own text)')}${othersFunction}
 $$;`;
 }

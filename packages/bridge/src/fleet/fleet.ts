@@ -35,6 +35,8 @@ export interface FleetOptions {
 export interface FleetMember {
   /** Puts what was counted since into the outbox. Must not throw. */
   collect(): void;
+  /** The first hour, since 1970, in whose rows it may yet count. Default: this one. */
+  firstHour?(): number;
   /** This process's rows were folded, because it could not be heard: from now on it counts as another one. Gives the rows that
    * the store has of it already. */
   beginAnew(folded: FoldedRows): void;
@@ -76,6 +78,9 @@ export class Fleet {
   #exchanging: Promise<void> | undefined = undefined;
   #timer: Timer | undefined = undefined;
   #introduced = false;
+  #messages = 0;
+  /** The first hour whose rows may change when somebody last found none that are final. */
+  #foldedFrom = -Infinity;
   #heartbeatAtMs = -Infinity;
   #failures = 0;
   #foldFailed = false;
@@ -95,8 +100,10 @@ export class Fleet {
       clock,
       own: () => ({
         writer: this.outbox.writer?.writer,
-        firstHour: this.outbox.firstHour(Math.floor(clock.wallMs() / hourMs)),
+        // What was counted early in this one may be on its way.
+        firstHour: Math.min(this.#openFrom(), Math.floor(clock.wallMs() / hourMs) - 1),
       }),
+      spare: this.outbox,
       random: this.#random,
     });
     this.#ledger = new FleetLedgerStore(this.#database);
@@ -241,9 +248,27 @@ export class Fleet {
         this.#ledger.hear(answer);
       }
       this.#recovered();
-      if (answer.d === true && !last) await this.#fold();
+      if (last) return;
+      if (answer.d === true) await this.#fold();
+      if (message.d !== undefined) await this.#foldHours(message.p ?? -Infinity);
     } catch (error) {
       this.#failed(error);
+    }
+  }
+
+  /** Before it no row of this process changes any more. */
+  #openFrom(): number {
+    const now = Math.floor(this.#clock.wallMs() / hourMs);
+    return Math.min(now, this.#member?.firstHour?.() ?? now, this.outbox.firstHour);
+  }
+
+  /** Adds up rows that are final, some with each heartbeat, after some more of this process's became it. Never rejects. */
+  async #foldHours(openFrom: number): Promise<void> {
+    if (openFrom <= this.#foldedFrom) return;
+    try {
+      if ((await this.#database.foldCells()) === 0) this.#foldedFrom = openFrom;
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'rows of hours that are over can not be added up');
     }
   }
 
@@ -273,7 +298,14 @@ export class Fleet {
     const isHeard = last || due || !this.#introduced || Object.keys(fields).length > 0;
     return {
       ...(writer === undefined ? {} : { w: writer.writer }),
-      ...(writer === undefined || !isHeard ? {} : { t: writer.lastAt, o: writer.samplesOverLimit }),
+      ...(writer === undefined || !isHeard
+        ? {}
+        : {
+            t: writer.lastAt,
+            o: writer.samplesOverLimit,
+            p: this.#openFrom(),
+            j: (this.#messages += 1),
+          }),
       ...(writer === undefined || this.#introduced
         ? {}
         : { i: [writer.run, writer.host, writer.pid, writer.node, writer.startedAt] }),

@@ -2,6 +2,7 @@ import type { PoolClient } from 'pg';
 import { LatencyHistogram, type LatencyHistogramJson } from '@changeover/compare';
 import { PairedDifference, type PairedDifferenceJson } from '@changeover/compare';
 import type { FleetDatabase } from './fleet-database.ts';
+import { expiredHours, foldLock, hoursAPeriod } from './fleet-hours.ts';
 import { foldMinutes } from './fleet-minutes.ts';
 import type { FleetCell, FleetShape } from './fleet-rows.ts';
 import { expiredRepeats } from './fleet-repeats.ts';
@@ -9,14 +10,13 @@ import { epochOf, foldedWriter } from './fleet-read.ts';
 
 /** So many processes are folded in one transaction; what is left is somebody's next turn. */
 const maxFoldedAtOnce = 20;
-const hoursADay = 24;
 
 interface Epoch {
   readonly epoch: string | number;
 }
 
 /**
- * Adds up the rows of processes that said nothing for `silentMs`, into one row a key, day and ledger line. Done by one process at
+ * Adds up the rows of processes that said nothing for `silentMs`, into one row a key, month and ledger line. Done by one process at
  * a time, in one transaction, whoever finds them; a process that was only cut off learns of it by its next message. The
  * rows themselves stay for a day, as marks of what was added.
  *
@@ -25,9 +25,7 @@ interface Epoch {
 export async function foldSilent(database: FleetDatabase, silentMs: number): Promise<number> {
   const { schema } = database;
   return await database.transaction(async (client) => {
-    const lock = await client.query(
-      `select pg_try_advisory_xact_lock(hashtext('changeover fold ${schema}')) as mine`,
-    );
+    const lock = await client.query(`select ${foldLock(schema)} as mine`);
     if (!(lock.rows[0] as { mine: boolean }).mine) return 0;
     const { rows } = await client.query(
       `update ${schema}.writer set folded = true, folded_at = clock_timestamp() where writer in (
@@ -103,7 +101,7 @@ async function foldCells(client: PoolClient, schema: string, silent: string[]): 
   const sums = addUp(
     rows,
     await nextPart(client, schema, 'cell'),
-    (row) => JSON.stringify([keyOf(row), Math.floor(row.hour / hoursADay), Number(row.epoch)]),
+    (row) => JSON.stringify([keyOf(row), Math.floor(row.hour / hoursAPeriod), Number(row.epoch)]),
     (sum, more) => ({
       ...sum,
       counts: addLists(sum.counts, more.counts),
@@ -208,6 +206,7 @@ async function removeOld(client: PoolClient, schema: string): Promise<void> {
   ] as const)
     await client.query(`delete from ${schema}.${table} where ${column} < ${old}`);
   await client.query(expiredRepeats(schema));
+  await client.query(expiredHours(schema));
   await client.query(
     `delete from ${schema}.writer where folded and folded_at < clock_timestamp() - interval '90 days'`,
   );

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { ManualClock } from '../../../../test/kit/manual-clock.ts';
 import type { AskedKey } from '../recorder/asked-key.ts';
 import type { FleetDatabase, KeysAsked } from './fleet-database.ts';
+import { FleetOutbox } from './fleet-outbox.ts';
 import type { KeysReading } from './fleet-rows.ts';
 import { OthersCounts } from './others-counts.ts';
 
@@ -34,9 +35,12 @@ function storeOf(keys: number): { readonly database: FleetDatabase; readonly rea
   return { database: { readKeys, readOthers } as unknown as FleetDatabase, read };
 }
 
-function countsOf(database: FleetDatabase, clock: ManualClock): OthersCounts {
+/** Of a process that says as much as it may. */
+const noSpare = { spareBytes: 0, spend: (_bytes: number): void => undefined };
+
+function countsOf(database: FleetDatabase, clock: ManualClock, spare = noSpare): OthersCounts {
   const own = (): { writer: string; firstHour: number } => ({ writer: 'own', firstHour: 0 });
-  return new OthersCounts({ database, clock, own, random: () => 0.5 });
+  return new OthersCounts({ database, clock, own, spare, random: () => 0.5 });
 }
 
 test('of a thousand keys whose steps wait a program reads a few each minute, within its bytes, and never fewer than it judges by', async () => {
@@ -55,6 +59,35 @@ test('of a thousand keys whose steps wait a program reads a few each minute, wit
   const bytes = read.length * (keyBytes + keyRows * 16);
   expect(bytes).toBeLessThanOrEqual(196_608 + 60 * minutes * 768 + 40 * keyBytes * 2);
   expect(read.length).toBeGreaterThan(8 * minutes);
+});
+
+test('a program that has little to say reads keys whose steps wait with what it needn’t say: forty a minute and more, within all of its bytes', async () => {
+  const clock = new ManualClock();
+  const { database, read } = storeOf(1_000);
+  const outbox = new FleetOutbox(clock, () => undefined);
+  const spent: number[] = [];
+  const spare = {
+    get spareBytes() {
+      return outbox.spareBytes;
+    },
+    spend(bytes: number) {
+      spent.push(bytes);
+      outbox.spend(bytes);
+    },
+  };
+  const counts = countsOf(database, clock, spare);
+  const waiting = Array.from({ length: 1_000 }, (_, at) => ({
+    ...{ backend: 'notes', dataset: `customer-${String(at)}`, timed: false },
+  }));
+  const minutes = 10;
+  for (let second = 0; second < minutes * 60; second += 1) {
+    await counts.readWaiting(waiting);
+    await clock.advance(1_000);
+  }
+  expect(read.length).toBeGreaterThan(40 * minutes);
+  // It keeps a quarter of a burst for what it may have to say.
+  expect(spent.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThan(49_152 + minutes * 60 * 2_560);
+  expect(outbox.spareBytes).toBeGreaterThanOrEqual(0);
 });
 
 test('all keys have their turn, and one that is not in the store any more is forgotten', async () => {

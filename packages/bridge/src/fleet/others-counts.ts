@@ -10,7 +10,7 @@ import type { FleetDatabase } from './fleet-database.ts';
 import type { KeysReading, OthersReading } from './fleet-rows.ts';
 
 /** Reading what all others counted, in bytes a second on average: what is left of four KB, and some for the first looks. Most is for keys
- * whose step waits; what is left is for all others, one after the other. */
+ * whose step waits, for which what is not needed to say something is used as well; what is left is for all others, one after the other. */
 const waitingBudget = { capacity: 196_608, perSecond: 768 };
 const allBudget = { capacity: 65_536, perSecond: 256 };
 /** A row that the server adds up for a reader costs it as much as so many bytes that it sends. */
@@ -30,6 +30,8 @@ export interface OthersOptions {
   readonly clock: Clock;
   /** The writer, and the first hour whose rows may still change. */
   readonly own: () => { readonly writer: string | undefined; readonly firstHour: number };
+  /** Bytes that this process may say and has no use for. */
+  readonly spare: { readonly spareBytes: number; spend(bytes: number): void };
   /** Random numbers in [0, 1), so that programs don't all read the same keys first. */
   readonly random: () => number;
 }
@@ -91,13 +93,14 @@ export class OthersCounts {
    *
    * @returns those that it read. @throws the driver's error. */
   async readWaiting<Key extends AskedKey>(waiting: readonly Key[]): Promise<readonly Key[]> {
-    const affordable = Math.floor(this.#waiting.level / this.#keyBytes);
+    const level = this.#waiting.level + this.#options.spare.spareBytes;
+    const affordable = Math.floor(level / this.#keyBytes);
     if (affordable < Math.min(waiting.length, fewestAtOnce)) return [];
     const keys = this.#some(waiting, Math.min(affordable, mostAtOnce));
     const found = await this.#readKeys(keys, 0);
     const bytes = bytesOf(found);
     this.#keyBytes = Math.max(1, bytes / Math.max(1, keys.length));
-    this.#waiting.spend(bytes);
+    this.#spendWaiting(bytes);
     await this.#readMinutes(keys.filter(({ timed }) => timed));
     return keys;
   }
@@ -116,8 +119,19 @@ export class OthersCounts {
     const { database, clock } = this.#options;
     const first = firstRecentMinute(clock.wallMs());
     const { rows, length, added } = await database.readRecentMinutes(first, keys);
-    this.#waiting.spend(length + added * addedBytes.timed);
+    this.#spendWaiting(length + added * addedBytes.timed);
     this.#minutes = rows;
+  }
+
+  /** What is beyond both is waited for before the next reading. */
+  #spendWaiting(bytes: number): void {
+    const { spare } = this.#options;
+    const others = Math.min(
+      spare.spareBytes,
+      Math.max(0, bytes - Math.max(0, this.#waiting.level)),
+    );
+    spare.spend(others);
+    this.#waiting.spend(bytes - others);
   }
 
   /** So many in a row, from any of them on. */

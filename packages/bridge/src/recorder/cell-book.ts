@@ -102,6 +102,13 @@ export class CellBook {
     for (const { cell } of this.#entries) yield cell;
   }
 
+  /** The first hour to whose rows something may yet be added; none is Infinity. */
+  get firstHour(): number {
+    let first = Infinity;
+    for (const { hour } of this.#entries) first = Math.min(first, hour);
+    return first;
+  }
+
   /** How many times counts went to `(others)` because there was no room for a cell of their own. */
   get folded(): number {
     return this.#folded;

@@ -2,11 +2,11 @@ import { LatencyHistogram } from '@changeover/compare';
 import { inOneGo, type Steps } from '../steps.ts';
 import type { Counts } from './counts.ts';
 import { MinuteSums } from './minute-sums.ts';
+import { histogramOf, sparseFrom } from './sparse-latency.ts';
+import { keptHours, type StoredHour } from './stored-hours.ts';
 import type { SliceLatency, TimeSlice, TimeSlices } from './report-data.ts';
 
 export const hourMs = 3_600_000;
-/** How far back slices of time are shown: longer ago, a day's figures are what a reader wants. */
-const shownHours = 48;
 
 /** Keys and hours that are looked at in the time of one part of a step. */
 const sumsAPart = 10;
@@ -37,7 +37,7 @@ export class HourBook {
   constructor(nowMs: number) {
     this.at = nowMs;
     this.minutes = new MinuteSums(nowMs);
-    this.#firstHour = Math.floor(nowMs / hourMs) - shownHours + 1;
+    this.#firstHour = Math.floor(nowMs / hourMs) - keptHours + 1;
   }
 
   add(
@@ -51,6 +51,19 @@ export class HourBook {
   ): void {
     if (hour >= this.#firstHour)
       addTo(this.#sums, { backend, dataset, hour }, { ...more.counts, ...more });
+  }
+
+  addStored(
+    { backend, dataset }: { readonly backend: string; readonly dataset: string },
+    [hour, calls, failed, compared, mismatch, legacy, pooled]: StoredHour,
+  ): void {
+    if (hour < this.#firstHour) return;
+    const counts = { calls, failed, compared, mismatch };
+    const latencies = {
+      legacy: histogramOf(sparseFrom(legacy)),
+      pooled: histogramOf(sparseFrom(pooled)),
+    };
+    addTo(this.#sums, { backend, dataset, hour }, { ...counts, ...latencies });
   }
 
   slices(): TimeSlices {

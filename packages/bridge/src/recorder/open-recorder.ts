@@ -118,6 +118,7 @@ class StoringRecorder implements Recorder {
       collect: () => {
         this.#storeAll();
       },
+      firstHour: () => this.#counts.cells.firstHour,
       beginAnew: (folded) => {
         this.#counts.beginAnew(folded);
         this.#storeAll();

@@ -74,6 +74,27 @@ export async function readSharedRecordings(
 }
 
 /**
+ * The counts of a shared store alone, and the mismatches that were kept: no latencies, shapes, or what was counted when. For a page that
+ * shows what is wrong while all is being read.
+ *
+ * @throws as {@link readSharedRecordings}.
+ */
+export async function readSharedCounts(
+  url: string,
+  clock: Clock = systemClock,
+  resumedAt?: ResumedAt,
+): Promise<ReportData> {
+  const database = new FleetDatabase(url, silentLogger);
+  try {
+    const builder = new ReportBuilder(defaultMaxSamples, { resumedAt });
+    await inTurns(systemClock, addStoredInSteps(builder, await database.readCounts(), undefined));
+    return await inTurns(systemClock, builder.buildInSteps(clock.wallMs()));
+  } finally {
+    await database.close();
+  }
+}
+
+/**
  * Who was called, in which processes, with no count of it: for a step back, which must not wait until all that a large store has is added up.
  *
  * @param place a store's file, or a `postgres://` URL.

@@ -23,6 +23,7 @@ import type { RuleUseCount } from './rule-uses.ts';
 import type { ShapeRow } from './shape-book.ts';
 import { type CellKey, cellKeyText, shapeCountNames, shapeKeyText } from './cell.ts';
 import { idOfFingerprint } from './sample-id.ts';
+import type { StoredHour } from './stored-hours.ts';
 import type { ShapeEvidence } from './shape-evidence.ts';
 import { inOneGo, partsAtOnce, type Steps } from '../steps.ts';
 import { shedReasons } from './shed-reason.ts';
@@ -112,6 +113,11 @@ export class ReportBuilder {
       addTo(this.#judged, name, key, cell);
       if (hour !== undefined) this.#recent?.addCell(key, hour, cell);
     }
+  }
+
+  /** What cells that are in no slice of time counted in an hour. */
+  addHour(key: Pick<CellKey, 'backend' | 'dataset'>, hour: StoredHour): void {
+    this.#hours?.addStored(key, hour);
   }
 
   addShape(row: Omit<ShapeRow, 'part'>): void {

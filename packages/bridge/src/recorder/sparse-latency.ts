@@ -1,4 +1,4 @@
-import type { LatencyHistogram } from '@changeover/compare';
+import { LatencyHistogram } from '@changeover/compare';
 
 /**
  * Latencies of a minute: bucket, count, bucket, count and so on, in the order of the buckets. Some dozen calls fall in a few of
@@ -64,6 +64,15 @@ export class SparseSum {
   }
 }
 
+/** A histogram of the same, each in the middle of its bucket. */
+export function histogramOf(pairs: SparseLatency): LatencyHistogram {
+  const buckets: (readonly [number, number])[] = [];
+  for (let at = 0; at < pairs.length; at += 2)
+    buckets.push([middleOf(pairs[at] ?? 0), pairs[at + 1] ?? 0]);
+  const longest = buckets.at(-1)?.[0] ?? 0;
+  return LatencyHistogram.fromJSON({ buckets, sumMs: 0, maxMs: msOf(longest) });
+}
+
 /** How many were measured. */
 export function sparseCount(pairs: SparseLatency): number {
   let count = 0;
@@ -81,8 +90,16 @@ export function sparsePercentile(
   let left = Math.max(1, Math.ceil((percent / 100) * count));
   let at = 0;
   while (at + 2 < pairs.length && (left -= pairs[at + 1] ?? 0) > 0) at += 2;
-  const middle = (pairs[at] ?? 0) * bucketsTogether - bucketsTogether / 2;
-  return smallestMs * 2 ** (Math.max(0, middle) / bucketsPerDoubling);
+  return msOf(middleOf(pairs[at] ?? 0));
+}
+
+/** In buckets of a histogram. */
+function middleOf(coarse: number): number {
+  return Math.max(0, coarse * bucketsTogether - bucketsTogether / 2);
+}
+
+function msOf(bucket: number): number {
+  return smallestMs * 2 ** (bucket / bucketsPerDoubling);
 }
 
 /** As {@link sparseFrom} reads it: `30:4 31:10`. */

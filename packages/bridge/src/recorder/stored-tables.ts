@@ -16,6 +16,7 @@ import type { RuleUseCount } from './rule-uses.ts';
 import type { StoredMinute } from './minute-rows.ts';
 import { addStoredShape, type StoredShape } from './shape-rows.ts';
 import { shedReasons } from './shed-reason.ts';
+import type { StoredHours } from './stored-hours.ts';
 import type { GroupRow, OwnRows } from './store-rows.ts';
 
 const hourMs = 3_600_000;
@@ -95,6 +96,8 @@ export interface StoredTables {
   readonly rules: Iterable<StoredRule>;
   readonly shapes: Iterable<StoredShape>;
   readonly reliance: Iterable<StoredReliance>;
+  /** What of the cells is not told by the hour in them. Left out where all is. */
+  readonly hours?: Iterable<StoredHours> | undefined;
   /** Those from `first` on, in minutes since 1970. Left out where the store keeps none. */
   readonly minutes?: ((first: number) => Iterable<StoredMinute>) | undefined;
 }
@@ -129,6 +132,11 @@ export function* addStoredInSteps(
     yield 1 / cellsAPart;
     if (row.writer !== own?.writer || !own.parts.has(row.part)) addStoredCell(builder, row);
   }
+  for (const { hours, ...key } of tables.hours ?? [])
+    for (const hour of hours) {
+      yield 1 / rowsAPart;
+      builder.addHour(key, hour);
+    }
   for (const row of tables.groups) if (row.writer !== own?.writer) addStoredGroup(builder, row);
   // Own groups are added by the caller, before the samples that belong to them.
   for (const row of tables.samples) {

@@ -16,6 +16,8 @@ import { type KeyLine } from '../report/key-line.ts';
 export interface ConsoleFigures {
   readonly migration: Migration;
   readonly pools: readonly ProcessPools[];
+  /** What was read: of counts alone nothing is judged. */
+  readonly reading: 'all' | 'counts';
   /** Without buttons where nothing may be changed. */
   readonly readOnly: boolean;
   /** Minutes as this console saw them pass. */
@@ -40,10 +42,11 @@ const keysAPart = 5;
 
 /** Works out what the pages show, in steps: there may be thousands of keys, and pages to be answered meanwhile. */
 export function* workedInSteps(figures: ConsoleFigures): Steps<WorkedFigures> {
-  const { migration } = figures;
+  const { migration, reading } = figures;
   const gates = readableGates(migration.place);
   const isUsable = typeof gates !== 'string';
-  const judged = isUsable
+  const isJudged = isUsable && reading === 'all';
+  const judged = isJudged
     ? yield* (yield* GateJudge.inSteps(migration.judged())).verdictInSteps()
     : noVerdict;
   const report = migration.report();
@@ -54,7 +57,7 @@ export function* workedInSteps(figures: ConsoleFigures): Steps<WorkedFigures> {
   return {
     ...figures,
     keysOn,
-    verdict: migration.recordings === undefined || !isUsable ? undefined : judged,
+    verdict: migration.recordings === undefined || !isJudged ? undefined : judged,
     gatesProblem: isUsable ? undefined : gates,
     // What concerns no key has no page and no buttons.
     lines,

@@ -23,10 +23,17 @@ import { ledgerSection } from './ledger-section.ts';
 import type { PageRequest } from './page-request.ts';
 import { poolsSection } from './pools-section.ts';
 
+const stillRead =
+  'These are counts alone: latencies, shapes of calls and what gates say of them are being read.';
+
 /** What a page shows of a migration, as markup: in steps, a section each. */
 export function* viewInSteps(figures: WorkedFigures, request: PageRequest): Steps<string> {
-  const { migration, gatesProblem } = figures;
-  const notes = [...notesOf(migration), ...(gatesProblem === undefined ? [] : [gatesProblem])];
+  const { migration, gatesProblem, reading } = figures;
+  const notes = [
+    ...(reading === 'counts' ? [stillRead] : []),
+    ...notesOf(migration),
+    ...(gatesProblem === undefined ? [] : [gatesProblem]),
+  ];
   const head = markup`${notes.map((note) => markup`<p class="note">${note}</p>`)}${flagsStrip(migration)}`;
   yield partsAtOnce;
   const body =
@@ -51,10 +58,11 @@ function* listInSteps(figures: WorkedFigures, request: PageRequest): Steps<Marku
 
 /** Each is made when it is asked for. */
 function* sectionsOf(figures: WorkedFigures, request: PageRequest): Generator<Section> {
-  const { migration, verdict, readOnly, pools, minutes } = figures;
+  const { migration, verdict, readOnly, pools, minutes, reading } = figures;
   const data = migration.recordings;
+  const isAll = reading === 'all';
   yield keysSection(figures, request);
-  if (data !== undefined) {
+  if (data !== undefined && isAll) {
     yield { ...overviewSection({ data }), title: 'Comparisons and verdicts' };
     yield { ...stagesSection({ data }), title: 'By backend and stage' };
     yield timeSection({ data }, minutes.byBackend);
@@ -63,7 +71,7 @@ function* sectionsOf(figures: WorkedFigures, request: PageRequest): Generator<Se
   yield poolsSection(pools);
   if (data !== undefined) {
     yield mismatchSection({ data }, (group) => againButtons(group, readOnly));
-    yield relianceSection({ data });
+    if (isAll) yield relianceSection({ data });
     if (verdict !== undefined) yield gatesSection({ data }, verdict);
   }
   yield ledgerSection(migration);

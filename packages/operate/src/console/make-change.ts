@@ -74,7 +74,7 @@ const stepsBack: readonly unknown[] = ['hold', 'rollback', 'kill'];
 /** What a change needs of the store: a step back waits for no count. */
 export function readingFor(request: unknown): Reading {
   const action = (request as { readonly action?: unknown } | null | undefined)?.action;
-  return stepsBack.includes(action) ? 'names' : 'counts';
+  return stepsBack.includes(action) ? 'names' : 'all';
 }
 
 interface Fields {

@@ -174,7 +174,7 @@ class Console {
       }
       if (request.method === 'POST' && request.url === '/reproduce') {
         await this.#ordered(request, response, async (body) => {
-          // What the page shows is known.
+          // What the page shows is known, counts alone too: with them come the mismatches that were kept.
           const migration = this.#figures?.migration ?? (await this.#read());
           return { answer: await runAgain(migration, body), changes: false };
         });
@@ -206,7 +206,9 @@ class Console {
     const beganMs = performance.now();
     let message: (request: PageRequest) => Promise<string>;
     try {
-      const figures = await this.#worked(await this.#read());
+      if (this.#figures === undefined && this.#place.ledgerUrl !== undefined)
+        await this.#lookAtCounts();
+      const figures = await this.#worked(await this.#read(), 'all');
       this.#figures = figures;
       message = (request) => viewMessage(figures, request);
     } catch (error) {
@@ -220,6 +222,14 @@ class Console {
     if (!this.#looksOnceMore) return;
     this.#looksOnceMore = false;
     await this.look();
+  }
+
+  /** What a large shared store has takes longer to read than somebody waits for a page: what is wrong by its counts comes first. */
+  async #lookAtCounts(): Promise<void> {
+    const figures = await this.#worked(await this.#read('counts'), 'counts');
+    this.#figures = figures;
+    for (const listener of [...this.#listeners.keys()])
+      void this.#tell(listener, (request) => viewMessage(figures, request));
   }
 
   /** One page after another: a view takes some milliseconds, and there may be several pages. */
@@ -251,9 +261,10 @@ class Console {
     return { text: `It can't be read: ${why}`, help: `${message} ${withoutLedger}` };
   }
 
-  #worked(migration: Migration): Promise<WorkedFigures> {
+  #worked(migration: Migration, reading: WorkedFigures['reading']): Promise<WorkedFigures> {
     const steps = workedInSteps({
       migration,
+      reading,
       pools: readPools(this.#place.storePath),
       readOnly: this.#readOnly,
       minutes: this.#minutes,
@@ -266,12 +277,12 @@ class Console {
     if (!this.#looking && performance.now() >= this.#restsUntilMs) await this.look();
   }
 
-  async #read(reading: Reading = 'counts'): Promise<Migration> {
+  async #read(reading: Reading = 'all'): Promise<Migration> {
     const beganMs = performance.now();
     statStore(this.#place);
     const hours = new HourBook(systemClock.wallMs());
     const read = await readPlace(this.#place, reading, hours);
-    if (reading === 'counts') this.#minutes.look(hours);
+    if (reading === 'all') this.#minutes.look(hours);
     return new Migration({ place: this.#place, flags: this.#flags, beganMs, ...read });
   }
 
@@ -297,7 +308,10 @@ class Console {
     response.on('close', () => this.#listeners.delete(response));
     // Read while somebody was looking: less than a rest ago.
     const figures = this.#figures;
-    if (figures !== undefined && performance.now() < this.#restsUntilMs)
+    if (
+      figures !== undefined &&
+      (figures.reading === 'counts' || performance.now() < this.#restsUntilMs)
+    )
       void this.#tell(response, () => viewMessage(figures, request));
     else void this.look();
   }
