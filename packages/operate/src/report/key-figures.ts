@@ -95,9 +95,10 @@ export function* keyLinesInSteps(
 
 /** The row says where already, and whether there is too little. */
 function reasonOf({ backend, key, stage, reason }: KeyVerdict): string {
-  const place = `On ${visibleText(backend)} ${visibleText(key)} at ${stage}, `;
+  const name = `${visibleText(backend)} ${visibleText(key)}`;
   const said = reason.replace(/: too little to decide by\.$/, '.');
-  if (!said.startsWith(place)) return said;
+  const place = [`On ${name} at ${stage}, `, `${name} is `].find((one) => said.startsWith(one));
+  if (place === undefined) return said;
   return said.charAt(place.length).toUpperCase() + said.slice(place.length + 1);
 }
 

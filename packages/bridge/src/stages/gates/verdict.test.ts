@@ -366,6 +366,8 @@ describe('a key', () => {
       keyOf(verdictOf([clean, random], { standing }), 'titanic')?.decision;
     expect(accepted(never)).toBe('PROMOTE');
     expect(accepted({ ...never, nondeterministic: 39 })).toBe('INCONCLUSIVE');
+    expect(accepted({ ...never, nondeterministic: 400, inconclusive: 1 })).toBe('PROMOTE');
+    expect(accepted({ ...never, inconclusive: 5 })).not.toBe('PROMOTE');
     expect(accepted({ ...never, match: 1 })).toBe('INCONCLUSIVE');
     expect(accepted({ ...never, mismatch: 1 })).toBe('HOLD');
   });
