@@ -76,10 +76,10 @@ export function describeDifference(
           .map((name) => JSON.stringify(name))
           .join(', ')}`;
   const [first] = difference.cells;
-  const apart = first === undefined ? undefined : apartText(first, difference.class);
+  const distance = first === undefined ? undefined : distanceText(first, difference.class);
   return {
     class: difference.class,
-    summary: `${difference.class}${places}${apart === undefined ? '' : `: ${apart}`}; ${outcomes.summary}`,
+    summary: `${difference.class}${places}${distance === undefined ? '' : `: ${distance}`}; ${outcomes.summary}`,
     cells: difference.cells,
   };
 }
@@ -100,7 +100,7 @@ export function shownCells(
 }
 
 /** Where the first difference is and how large, in words that tell no value. Rows are counted from 1. */
-function apartText(cell: CellDifference, kind: DifferenceClass): string | undefined {
+function distanceText(cell: CellDifference, kind: DifferenceClass): string | undefined {
   const row = `row ${String(cell.row + 1)}`;
   // One value has no row and no column.
   const isWhole = cell.column === undefined && (kind === 'value' || kind === 'type');

@@ -15,7 +15,7 @@ import type { KeyFigures } from '../key-figures.ts';
 import { badge, firstOf, markup, type Markup, moment, name, type Piece, table } from '../markup.ts';
 import { stageMeaning } from '../stage-text.ts';
 import { relianceOfKey } from './reliance-section.ts';
-import type { BesideMismatch } from './samples-section.ts';
+import type { MismatchActions } from './samples-section.ts';
 import { timeContent } from './time-section.ts';
 
 const mostShapes = 40;
@@ -34,7 +34,7 @@ function noted(count: number): Piece {
 
 /** What a page that can do something shows beside what it is done with. */
 export interface KeyActions {
-  readonly besideMismatch?: BesideMismatch | undefined;
+  readonly besideMismatch?: MismatchActions | undefined;
   /** Beside a line to type. */
   readonly besideCommand?: ((command: string) => Piece) | undefined;
 }
@@ -43,7 +43,7 @@ export interface KeyActions {
 export function keyDetail(
   figures: KeyFigures,
   seen: readonly TimeSlice[] = [],
-  { besideMismatch: beside, besideCommand }: KeyActions = {},
+  { besideMismatch: actions, besideCommand }: KeyActions = {},
 ): Piece {
   const { hours, minutes } = figures;
   const what = `${figures.line.backend} ${figures.line.key}`;
@@ -51,9 +51,9 @@ export function keyDetail(
     standing(figures, besideCommand),
     part('Gates', gates(figures)),
     part('Evidence by shape of call', shapes(figures)),
-    part('Mismatches', mismatches(figures, beside)),
+    part('Mismatches', mismatches(figures, actions)),
     figures.unexplained.length > 0 &&
-      part('Not explained', unexplained(figures.unexplained, figures, beside)),
+      part('Not explained', unexplained(figures.unexplained, figures, actions)),
     part('Errors', [errorsByShape(figures), errors(figures)]),
     part('What its callers rely on', relianceOfKey(figures.reliance)),
     part('Over time', timeContent(visibleText(what), { hours, minutes, seen })),
@@ -203,24 +203,24 @@ function shapes({ shapes: all }: KeyFigures): Piece {
   ];
 }
 
-function mismatches({ mismatches: groups, line }: KeyFigures, beside?: BesideMismatch): Piece {
+function mismatches({ mismatches: groups, line }: KeyFigures, actions?: MismatchActions): Piece {
   if (groups.length === 0)
     return markup`<p class="empty">${
       line.mismatch === 0
         ? 'None was found.'
         : `${countText(line.mismatch)} were counted; no sample of them was kept.`
     }</p>`;
-  return groupTable('Mismatches by reason', groups, line.key, beside);
+  return groupTable('Mismatches by reason', groups, line.key, actions);
 }
 
 function unexplained(
   groups: readonly SampleGroup[],
   { line }: KeyFigures,
-  beside?: BesideMismatch,
+  actions?: MismatchActions,
 ): Piece {
   return [
     markup`<p class="soft small">Differences of which a mismatch could be neither confirmed nor ruled out. More than 1 in 100 comparisons hold the key.</p>`,
-    groupTable('What could not be explained, by reason', groups, line.key, beside),
+    groupTable('What could not be explained, by reason', groups, line.key, actions),
   ];
 }
 
@@ -228,7 +228,7 @@ function groupTable(
   title: string,
   groups: readonly SampleGroup[],
   key: string,
-  beside: BesideMismatch | undefined,
+  beside: MismatchActions | undefined,
 ): Piece {
   const { shown, rest } = firstOf(groups, mostGroups, 'reason', 'reasons');
   return [
@@ -250,7 +250,7 @@ function groupTable(
           countText(group.count),
           moment(group.firstAt),
           moment(group.lastAt),
-          [sample !== undefined && [name(sample.summary), sampleReason(sample)], beside?.(group)],
+          [sample !== undefined && [name(sample.summary), sampleReason(sample)], actions?.(group)],
         ];
       }),
     ),
