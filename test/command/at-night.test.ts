@@ -299,12 +299,24 @@ describe('typed wrong', () => {
     ['help rolback', /unknown command 'rolback'\n\(Did you mean rollback\?\)/],
     ['flags aply x --reason y', /Did you mean apply\?/],
     ['mismatches notes nobody', /Seen on notes: done, inbox\.\n$/],
+    [
+      'rollback inbox notes --reason x',
+      /no backend "inbox"\. Known are .*\. "inbox" is a key of notes: the backend comes first\.\n$/,
+    ],
     ['status notes nobody', /Seen on notes: done, inbox\.\n$/],
   ])('%s', async (line, says) => {
     const { type } = place();
     const { code, out, err } = await type(line);
     expect([code, out]).toEqual([2, '']);
     expect(err).toMatch(says);
+  });
+
+  test('a plan that the gates refuse says that nothing was accepted', async () => {
+    const { type } = place();
+    const { code, err } = await type('promote notes inbox --accept list --plan --reason x');
+    expect(code).toBe(99);
+    expect(err).toContain('Nothing was changed.');
+    expect((await type('history notes inbox')).out).not.toContain('accepted');
   });
 
   test('a store that is a folder, another file, or nowhere is told as that', async () => {

@@ -116,6 +116,27 @@ test("a key's page tells where it stands, what its gates miss, what was seen and
   });
 });
 
+test('a step that would be refused says why in place of its dialog, and what helps can be copied', async () => {
+  await withPage('/keys/orders/tenant-0300', async (page) => {
+    const promote = page.getByRole('button', {
+      name: 'Promote orders tenant-0300',
+      exact: true,
+    });
+    expect(await promote.getAttribute('aria-disabled')).toBe('true');
+    await promote.focus();
+    await page.keyboard.press('Enter');
+    expect(await text(page, '#outcome')).toMatch(
+      /^Promote orders tenant-0300 would be refused\. Its gates say HOLD: .*does not keep that/,
+    );
+    expect(await page.getByRole('dialog').count()).toBe(0);
+    await page
+      .getByRole('button', {
+        name: /^Copy: changeover promote orders tenant-0300 --accept guarantee:/,
+      })
+      .waitFor();
+  });
+});
+
 test('without its token a key shows nothing, and one that nobody knows is told to be none', async () => {
   const page = await browser.newPage();
   await page.goto(`${new URL(running.url).origin}/keys/orders/tenant-0007`);

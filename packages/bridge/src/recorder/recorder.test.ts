@@ -491,6 +491,18 @@ describe('bounds', () => {
     expect(recorder.summary().sampleGroups).toMatchObject([{ count: 3, key: undefined }]);
   });
 
+  test('what could not be explained is told by key, and takes at most half the room of mismatches', () => {
+    const recorder = open({ maxFingerprints: 4 });
+    const keysOf = (): (string | undefined)[] =>
+      recorder.summary().sampleGroups.map(({ key }) => key);
+    for (const dataset of ['a', 'b']) recorder.sample(sample({ dataset, verdict: 'inconclusive' }));
+    expect(keysOf()).toEqual(['a', 'b']);
+    for (const dataset of ['c', 'd']) recorder.sample(sample({ dataset, verdict: 'inconclusive' }));
+    expect(keysOf()).toEqual([undefined, 'a', 'b']);
+    recorder.sample(sample({ dataset: 'e' }));
+    expect(keysOf()).toContain('e');
+  });
+
   test('mismatches of too many keys are one over all keys, and of too many operations are counted alone', () => {
     const recorder = open({ maxFingerprints: 2 });
     for (const dataset of ['a', 'b', 'c', 'd']) recorder.sample(sample({ dataset }));

@@ -93,12 +93,22 @@ export class SampleBook {
   #group(sample: ComparisonSample): MutableGroup | undefined {
     const { dataset: key, shape = '', verdict } = sample;
     const { maxFingerprints } = this.#limits;
-    // Only what somebody has to act on is told apart by key and shape: races on thousands of keys would take all the room.
-    if (verdict !== 'mismatch') return this.#groupOf(sample, {}, maxFingerprints);
-    return (
-      this.#groupOf(sample, { key, shape }, maxFingerprints) ??
-      this.#groupOf(sample, {}, 2 * maxFingerprints)
-    );
+    // Only what somebody has to act on is told apart by key and shape: races on thousands of keys would take all the room. Mismatches have
+    // half of it for themselves, and more where all are told together.
+    switch (verdict) {
+      case 'mismatch':
+        return (
+          this.#groupOf(sample, { key, shape }, maxFingerprints) ??
+          this.#groupOf(sample, {}, 2 * maxFingerprints)
+        );
+      case 'inconclusive':
+        return (
+          this.#groupOf(sample, { key, shape }, maxFingerprints / 2) ??
+          this.#groupOf(sample, {}, maxFingerprints)
+        );
+      default:
+        return this.#groupOf(sample, {}, maxFingerprints);
+    }
   }
 
   /** The group of what is alike; undefined where it would be one too many. */

@@ -354,12 +354,8 @@ export class Comparer {
         const { key, operation, definition } = resolved;
         const { args } = call;
         if (id === undefined || definition.kind !== 'read' || args === undefined) return;
-        this.recent.keep(id, {
-          operation,
-          key,
-          shape: resolved.shape.key.shape,
-          args,
-        });
+        const { shape } = resolved.shape.key;
+        this.recent.keep(id, { operation, key, shape, args }, record.verdict === 'mismatch');
       },
       { giveBack, trace: callerTrace() },
     );

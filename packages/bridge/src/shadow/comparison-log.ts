@@ -40,7 +40,7 @@ export interface ComparisonSinks {
 
 /** Tells everyone who wants to know of a verdict. A sink that throws harms neither the others nor the caller.
  *
- * @returns the name of mismatches like this one; undefined where it is none. */
+ * @returns the name of what holds a key back and is like this; undefined where it is nothing of that kind. */
 export function reportComparison(
   sinks: ComparisonSinks,
   resolved: ResolvedCall,
@@ -67,7 +67,7 @@ export function reportComparison(
     });
   });
   if (record.verdict === 'mismatch') {
-    const sample = mismatchId(resolved, record);
+    const sample = sampleIdOf(resolved, record);
     rescue(sinks.logger, () => {
       const trace = call.trace === undefined ? {} : { trace: call.trace };
       sinks.logger.error(
@@ -83,7 +83,7 @@ export function reportComparison(
   rescue(sinks.logger, () => {
     sinks.logger.debug(fields, record.verdict);
   });
-  return undefined;
+  return record.verdict === 'inconclusive' ? sampleIdOf(resolved, record) : undefined;
 }
 
 /** The arguments as a report tells them. Never throws. */
@@ -102,14 +102,14 @@ function toldArguments(
   }
 }
 
-/** The name of mismatches like this one. */
-export function mismatchId(
+/** The name of comparisons like this one, of which those of a key and a shape are told together. */
+export function sampleIdOf(
   { backend, key, operation, shape }: ResolvedCall,
-  { class: kind }: Pick<ComparisonRecord, 'class'>,
+  { class: kind, verdict }: Pick<ComparisonRecord, 'class' | 'verdict'>,
 ): string {
   return sampleId({
     backend,
-    verdict: 'mismatch',
+    verdict,
     operation,
     class: kind,
     key,

@@ -319,6 +319,22 @@ describe('the verdict on a read', () => {
     },
   );
 
+  test('that is left to a person tells where the legs differ', async () => {
+    const { api, legacy, pooled, router, recorder } = twoLegs('shadow');
+    let asked = 1;
+    pooled.does.list = () => rows((asked += 1));
+    legacy.does.list = () => rows(1);
+    await api.list('d');
+    await router.idle();
+    expect(recorder.samples).toMatchObject([
+      {
+        verdict: 'inconclusive',
+        summary: expect.stringMatching(/^value in "a": row 1, .*; legacy 1 row, pooled 1 row$/),
+        legacy: [{ row: 0, column: 'a', value: { type: 'number' } }],
+      },
+    ]);
+  });
+
   test('is no mismatch where somebody sets a value and takes it back all the time', async () => {
     const random = seededRandom(7);
     for (const stage of ['shadow', 'reverse'] as const) {

@@ -1,4 +1,9 @@
-import { type CellDifference, findDifference, Redactor } from '@changeover/compare';
+import {
+  type CellDifference,
+  type DifferenceClass,
+  findDifference,
+  Redactor,
+} from '@changeover/compare';
 import { rawValue, type SampleValues } from '../recorder/sampled-call.ts';
 import type { LegName } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
@@ -71,7 +76,7 @@ export function describeDifference(
           .map((name) => JSON.stringify(name))
           .join(', ')}`;
   const [first] = difference.cells;
-  const distance = first === undefined ? undefined : distanceText(first);
+  const distance = first === undefined ? undefined : distanceText(first, difference.class);
   return {
     class: difference.class,
     summary: `${difference.class}${places}${distance === undefined ? '' : `: ${distance}`}; ${outcomes.summary}`,
@@ -95,8 +100,11 @@ export function shownCells(
 }
 
 /** Where the first difference is and how large, in words that tell no value. Rows are counted from 1. */
-function distanceText(cell: CellDifference): string | undefined {
+function distanceText(cell: CellDifference, kind: DifferenceClass): string | undefined {
   const row = `row ${String(cell.row + 1)}`;
+  // One value has no row and no column.
+  const isWhole = cell.column === undefined && (kind === 'value' || kind === 'type');
+  if (isWhole) return magnitudeOf(cell.legacy, cell.pooled) ?? 'another value';
   if (cell.column === undefined) {
     if (cell.pooled === undefined) return `${row} is missing on the pooled leg`;
     if (cell.legacy === undefined) return `${row} is on the pooled leg alone`;

@@ -2,17 +2,50 @@
 const mostCounted = 9;
 
 /**
- * How far two values are apart, in words that tell neither of them: "off by 1", "relative 3e-4", "2 characters shorter", as the pooled
- * leg's is to the legacy leg's. Undefined where there is no such thing.
+ * How far two values are apart, in words that tell neither of them: "off by 1", "relative 3e-4", "2 characters shorter", "a text for a
+ * number", as the pooled leg's is to the legacy leg's. Undefined where there is no such thing.
  */
 export function magnitudeOf(legacy: unknown, pooled: unknown): string | undefined {
-  if (legacy === null) return 'a value for NULL';
-  if (pooled === null) return 'NULL for a value';
+  const [before, after] = [kindOf(legacy), kindOf(pooled)];
+  if (before !== after) return `${after} for ${before}`;
   if (isNumber(legacy) && isNumber(pooled)) return numberDistance(legacy, pooled);
   if (typeof legacy === 'string' && typeof pooled === 'string') return textDistance(legacy, pooled);
+  if (ArrayBuffer.isView(legacy) && ArrayBuffer.isView(pooled))
+    return lengthDistance(legacy.byteLength, pooled.byteLength, 'byte');
   if (legacy instanceof Date && pooled instanceof Date)
     return timeDistance(pooled.getTime() - legacy.getTime());
   return undefined;
+}
+
+/** What a value is, where that is what differs. A number and a bigint may mean the same. */
+function kindOf(value: unknown): string {
+  if (value === null) return 'NULL';
+  switch (typeof value) {
+    case 'bigint':
+      return 'a number';
+    case 'number':
+      return kindOfNumber(value);
+    case 'string':
+      return value === '' ? 'an empty text' : 'a text';
+    case 'boolean':
+      return 'true or false';
+    case 'object':
+      return value instanceof Date
+        ? 'a date'
+        : ArrayBuffer.isView(value)
+          ? 'bytes'
+          : Array.isArray(value)
+            ? 'a list'
+            : 'an object';
+    default:
+      return typeof value;
+  }
+}
+
+function kindOfNumber(value: number): string {
+  if (Number.isNaN(value)) return 'NaN';
+  if (!Number.isFinite(value)) return value > 0 ? 'infinity' : '-infinity';
+  return Object.is(value, -0) ? '-0' : 'a number';
 }
 
 function isNumber(value: unknown): value is number | bigint {
@@ -43,10 +76,27 @@ function textDistance(legacy: string, pooled: string): string | undefined {
   if (same((text) => text.trim())) return 'in white space around it';
   if (same((text) => text.normalize('NFC'))) return 'in Unicode normalization';
   if (same((text) => text.toLowerCase())) return 'in upper and lower case';
-  const longer = pooled.length - legacy.length;
-  if (longer === 0) return 'as long';
-  const size = Math.abs(longer);
-  return `${String(size)} ${size === 1 ? 'character' : 'characters'} ${longer > 0 ? 'longer' : 'shorter'}`;
+  const [before, after] = [timeOf(legacy), timeOf(pooled)];
+  const distance =
+    before === undefined || after === undefined ? undefined : timeDistance(after - before);
+  return distance ?? lengthDistance(legacy.length, pooled.length, 'character');
+}
+
+function lengthDistance(before: number, after: number, unit: string): string {
+  if (before === after) return 'of the same length';
+  const size = Math.abs(after - before);
+  return `${String(size)} ${unit}${size === 1 ? '' : 's'} ${after > before ? 'longer' : 'shorter'}`;
+}
+
+/** Engines' own texts of a moment: what was shifted by a time zone is told as such. */
+const timePattern =
+  /^(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(?: ?(Z|[+-]\d\d)(?::?(\d\d))?)?)?$/;
+
+function timeOf(text: string): number | undefined {
+  const [, day, time = '00:00', hours = 'Z', minutes = '00'] = timePattern.exec(text) ?? [];
+  if (day === undefined) return undefined;
+  const at = Date.parse(`${day}T${time}${hours === 'Z' ? 'Z' : `${hours}:${minutes}`}`);
+  return Number.isNaN(at) ? undefined : at;
 }
 
 function timeDistance(ms: number): string | undefined {

@@ -241,8 +241,10 @@ export class ReadReruns {
     const counts = (round: FullRound): boolean =>
       round.differs === true || !sameOutcome(round.legacy, round.pooled, read.ordered);
     const shown = rounds.find((round) => round.excuse === undefined && counts(round));
+    // What could not be explained is looked at by a person as well.
+    const isShown = verdict === 'mismatch' || verdict === 'inconclusive';
     const difference =
-      shown === undefined || verdict !== 'mismatch'
+      shown === undefined || !isShown
         ? describeOutcomes(shown ?? first)
         : describeDifference(read.resolved, shown, this.#rounds.shown(shown), read.comesInOrder);
     pending.verdict({ ...difference, verdict, ...(reason === undefined ? {} : { reason }) });

@@ -14,6 +14,15 @@ describe('the calls of the last mismatches', () => {
     expect(calls.get('id1')).toEqual(call('again'));
   });
 
+  test('are forgotten for no difference that could not be explained', () => {
+    const calls = new RecentCalls();
+    calls.keep('id', call('a mismatch'));
+    for (let at = 0; at <= maxRecentCalls; at += 1) calls.keep(`no ${String(at)}`, call(at), false);
+    expect(calls.get('id')).toEqual(call('a mismatch'));
+    expect(calls.get('no 0')).toBeUndefined();
+    expect(calls.get('no 100')).toEqual(call(100));
+  });
+
   test.each([
     ['a long text', 'x'.repeat(40_000)],
     ['many bytes', Buffer.alloc(70_000)],

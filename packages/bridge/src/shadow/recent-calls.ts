@@ -9,25 +9,31 @@ export interface RepeatableCall {
 
 /** The latest call of each of so many mismatches. */
 export const maxRecentCalls = 100;
-/** A call that takes more is not kept, in bytes or so: all of them take 6.4 MB at most. */
+/** And of so many differences that could not be explained: they are no mismatches, so none of those is forgotten for them. */
+const maxUnexplained = 50;
+/** A call that takes more is not kept, in bytes or so: all of them take 9.6 MB at most. */
 const maxCallSize = 64 * 1024;
 const valueSize = 8;
 
-/** The calls of the last mismatches, in memory alone, so that they can be made again where no store may hold their values. */
+/** The calls of the last mismatches, and of what could not be explained, in memory alone, so that they can be made again where no store may
+ * hold their values. */
 export class RecentCalls {
   readonly #calls = new Map<string, RepeatableCall>();
+  readonly #unexplained = new Map<string, RepeatableCall>();
 
   /** Forgets the oldest where it is one too many, and an earlier one of the same id in either case. */
-  keep(id: string, call: RepeatableCall): void {
-    this.#calls.delete(id);
+  keep(id: string, call: RepeatableCall, isMismatch = true): void {
+    const calls = isMismatch ? this.#calls : this.#unexplained;
+    calls.delete(id);
     if (sizeOf(call.args) > maxCallSize) return;
-    this.#calls.set(id, call);
-    const [oldest] = this.#calls.keys();
-    if (this.#calls.size > maxRecentCalls && oldest !== undefined) this.#calls.delete(oldest);
+    calls.set(id, call);
+    const [oldest] = calls.keys();
+    if (calls.size > (isMismatch ? maxRecentCalls : maxUnexplained) && oldest !== undefined)
+      calls.delete(oldest);
   }
 
   get(id: string): RepeatableCall | undefined {
-    return this.#calls.get(id);
+    return this.#calls.get(id) ?? this.#unexplained.get(id);
   }
 
   /** The latest first. */

@@ -2,6 +2,7 @@ import type { WriteDefinition } from '@changeover/core';
 import { compareDigests } from '@changeover/compare';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import { snapshotArguments, tryToCopy } from './copy-answer.ts';
+import { describeDifference, describeOutcomes } from './difference-summary.ts';
 import { RehearsalBudget } from './rehearsal-budget.ts';
 import { errorCode } from './shadow-caller.ts';
 import {
@@ -84,15 +85,20 @@ export class RehearsedAnswers {
           `answer\0${resolved.backend}\0${resolved.key}\0${resolved.operation}`,
           differs,
         );
-        pending.verdict(
-          judged === undefined
-            ? { verdict: 'match' }
-            : {
-                ...judged,
-                class: 'value',
-                summary: 'the rehearsal on the pooled leg answered otherwise than the legacy leg',
-              },
-        );
+        if (judged === undefined) {
+          pending.verdict({ verdict: 'match' });
+          return;
+        }
+        const round = { legacy: left, pooled: rehearsed };
+        const difference =
+          definition.observe === undefined
+            ? describeDifference(resolved, round, { legacy: answer, pooled: rehearsal.value }, true)
+            : describeOutcomes(round);
+        pending.verdict({
+          ...difference,
+          ...judged,
+          summary: `the rehearsal on the pooled leg answered otherwise: ${difference.summary}`,
+        });
       });
     }
     return unwrap(outcome);

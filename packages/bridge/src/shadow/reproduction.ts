@@ -12,7 +12,7 @@ import type {
   Reproduction,
 } from '../recorder/reproduced-call.ts';
 import type { SampleValues } from '../recorder/sampled-call.ts';
-import { type ComparisonRecord, mismatchId } from './comparison-log.ts';
+import { type ComparisonRecord, sampleIdOf } from './comparison-log.ts';
 import { type ShownCell, shownCells } from './difference-summary.ts';
 import { PendingComparison } from './pending-comparison.ts';
 import { ReadComparison } from './read-comparison.ts';
@@ -104,7 +104,7 @@ async function run(
   await comparison.run(signal);
   await Promise.all(reruns);
   const answers = { legacy: legacy.outcome, pooled: pooled.outcome };
-  const id = mismatchId(resolved, { class: record?.class });
+  const id = sampleIdOf(resolved, { class: record?.class, verdict: 'mismatch' });
   return reproduction({ id, resolved, record, answers, values });
 }
 

@@ -8,7 +8,7 @@ import { stageMeaning } from '../report/stage-text.ts';
 import { type Migration, type KeyStatus } from './migration.ts';
 import { concerns, isWhole, lineJson } from './ledger-lines.ts';
 import { notesOf } from './status.ts';
-import { acceptCommands } from './next-commands.ts';
+import { acceptCommands, differences } from './next-commands.ts';
 import { whyNotAtTarget, aheadText } from './target-text.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -147,12 +147,6 @@ function lineText(line: LedgerChange): string {
   return `${new Date(at).toISOString()}  ${from} → ${to}${held ? ', held' : ''}${subject}  ${who}: ${reason}`;
 }
 
-function hasMismatches({ recordings }: Migration, backend: string, key: string): boolean {
-  return (recordings?.byDataset ?? []).some(
-    (one) => one.backend === backend && one.dataset === key && one.mismatch > 0,
-  );
-}
-
 interface NextCommand {
   readonly command: string;
   readonly effect: string;
@@ -163,15 +157,20 @@ function commandsFor(
   keyStatus: KeyStatus,
   decision: Decision | undefined,
 ): NextCommand[] {
-  const { backend, key, stage, line } = keyStatus;
+  const { backend, stage, line } = keyStatus;
   const commands: NextCommand[] = acceptCommands(migration, keyStatus).map((command) => ({
     command,
     effect: 'let pass what nothing compares',
   }));
   const name = typedKey(keyStatus);
+  const isRefused = decision !== undefined && decision !== 'PROMOTE';
+  const { mismatch, inconclusive } = differences(migration, keyStatus);
   // What differed is looked at before it is let go on.
-  if (hasMismatches(migration, backend, key))
-    commands.push({ command: `changeover mismatches ${name}`, effect: 'see what differed' });
+  if (mismatch > 0 || (decision === 'HOLD' && inconclusive > 0))
+    commands.push({
+      command: `changeover mismatches ${name}`,
+      effect: mismatch > 0 ? 'see what differed' : 'see what could not be explained',
+    });
   const next = stages[stages.indexOf(stage) + 1];
   if (line?.held === true) {
     const whole = isWhole(line) ? typedWord(backend) : name;
@@ -180,8 +179,8 @@ function commandsFor(
       effect: 'end the hold: to shadow, and on from there past its gates',
     });
   } else {
-    // What its gates hold back is refused.
-    if (next !== undefined && decision !== 'HOLD' && decision !== 'ROLL BACK')
+    // What its gates hold back, or can't tell yet, is refused.
+    if (next !== undefined && !isRefused)
       commands.push({
         command: `changeover promote ${name} --reason "..."`,
         effect: `one stage forward, to ${next}`,

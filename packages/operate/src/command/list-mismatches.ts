@@ -1,5 +1,5 @@
-import { counted } from '@changeover/bridge';
-import { mismatchLines } from '../report/text-report.ts';
+import { counted, type SampleGroup } from '@changeover/bridge';
+import { mismatchLines, unexplainedTitle } from '../report/text-report.ts';
 import type { CommandContext, CommonOptions } from './command-context.ts';
 import { type Migration, requireStore } from './migration.ts';
 import { backendNamed, keyNamed } from './subject.ts';
@@ -31,26 +31,37 @@ function showMismatches(
   backend: string | undefined,
   key: string | undefined,
 ): void {
-  const found = (migration.recordings?.sampleGroups ?? []).filter(
+  const asked = (migration.recordings?.sampleGroups ?? []).filter(
     (group) =>
-      group.verdict === 'mismatch' &&
       (backend === undefined || group.backend === backend) &&
       // Where mismatches of many keys are one, their samples say of which.
       (key === undefined ||
         (group.key ?? key) === key ||
         group.samples.some(({ dataset }) => dataset === key)),
   );
-  const left = found.length - mostShown;
+  const mismatches = asked.filter(({ verdict }) => verdict === 'mismatch');
+  const unexplained = asked.filter(({ verdict }) => verdict === 'inconclusive');
+  const found = [...mismatches, ...unexplained];
   terminal.answer(
-    found.length === 0
-      ? ['No mismatch was recorded.']
-      : [
-          ...found.slice(0, mostShown).flatMap(mismatchLines),
-          ...(left > 0 ? [`and ${counted(left, 'more', 'more')}: --format json has all`] : []),
-        ],
+    [
+      ...(mismatches.length === 0 ? ['No mismatch was recorded.'] : listed(mismatches)),
+      ...(unexplained.length === 0 ? [] : ['', `${unexplainedTitle}:`, ...listed(unexplained)]),
+    ],
     {
-      mismatches: found,
-      next: found.slice(0, mostShown).map(({ id }) => `changeover reproduce ${id}`),
+      mismatches,
+      unexplained,
+      next: found
+        .filter(({ samples }) => samples.at(-1)?.call?.kind === 'read')
+        .slice(0, mostShown)
+        .map(({ id }) => `changeover reproduce ${id}`),
     },
   );
+}
+
+function listed(groups: readonly SampleGroup[]): string[] {
+  const left = groups.length - mostShown;
+  return [
+    ...groups.slice(0, mostShown).flatMap(mismatchLines),
+    ...(left > 0 ? [`and ${counted(left, 'more', 'more')}: --format json has all`] : []),
+  ];
 }

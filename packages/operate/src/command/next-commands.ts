@@ -26,9 +26,27 @@ export function nextCommands(migration: Migration, keyStatus: KeyStatus): readon
   if (verdict.decision === 'ROLL BACK')
     return [`changeover rollback ${typedKey(keyStatus)} --reason "..."`];
   const asks = stages.indexOf(flag.stage) > stages.indexOf(stage);
-  return verdict.decision === 'PROMOTE' && !asks
-    ? [`changeover promote ${typedKey(keyStatus)} --reason "..."`]
+  if (verdict.decision === 'PROMOTE')
+    return asks ? [] : [`changeover promote ${typedKey(keyStatus)} --reason "..."`];
+  // What holds a key is looked at first where nothing that is typed lets it go on.
+  return verdict.decision === 'HOLD' && verdict.next.length === 0
+    ? [lookCommand(migration, keyStatus)]
     : verdict.next;
+}
+
+/** What shows why a key is held back by its gates: the calls that differ where there are some. */
+function lookCommand(migration: Migration, keyStatus: KeyStatus): string {
+  const { mismatch, inconclusive } = differences(migration, keyStatus);
+  return `changeover ${mismatch + inconclusive > 0 ? 'mismatches' : 'explain'} ${typedKey(keyStatus)}`;
+}
+
+/** How many comparisons of a key were mismatches, and how many could not be explained. */
+export function differences(
+  { recordings }: Migration,
+  { backend, key }: Pick<KeyStatus, 'backend' | 'key'>,
+): { readonly mismatch: number; readonly inconclusive: number } {
+  const own = recordings?.byDataset.find((one) => one.backend === backend && one.dataset === key);
+  return { mismatch: own?.mismatch ?? 0, inconclusive: own?.inconclusive ?? 0 };
 }
 
 /** The same of several keys, each line once. */

@@ -57,7 +57,7 @@ export async function promote(
   const answer = stepForward({ from, to, force: options.force }, judge);
   if (answer.kind === 'refused') {
     if (accept.length > 0 && !options.plan) await recordAcceptance(migration, keyStatus, options);
-    throw refused(subject, answer, accept);
+    throw refused(subject, answer, options.plan ? [] : accept);
   }
   const { gates, forced } = answer;
   const asks = !isBefore(keyStatus.flag.stage, to);

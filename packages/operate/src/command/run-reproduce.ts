@@ -200,8 +200,10 @@ function valuesText(showValues: boolean, valuesIn: string | undefined): string[]
   return showValues ? [] : ['Add --show-values to see the values.'];
 }
 
-/** The same for a page, in a few lines. */
-export function reproductionText(made: Reproduction): string[] {
+/** The same for a page, in a few lines.
+ *
+ * @param id by which it was asked for. */
+export function reproductionText(made: Reproduction, id: string): string[] {
   const lines: string[] = [];
   const terminal: Terminal = {
     format: 'text',
@@ -209,7 +211,7 @@ export function reproductionText(made: Reproduction): string[] {
     say: () => undefined,
     paint: (_style, text) => text,
   };
-  answer(terminal, made, { showValues: false, valuesIn: made.id, next: [] });
+  answer(terminal, made, { showValues: false, valuesIn: id, next: [] });
   return lines;
 }
 

@@ -16,7 +16,10 @@ export function backendNamed(migration: Migration, typed: string): string {
   const names = migration.backends;
   // Where nothing is known no name can be told from a mistyped one; what needs a store then says that there is none.
   if (names.length === 0 || names.includes(typed)) return typed;
-  throw unknown('backend', typed, names, `Known are ${names.join(', ')}.`);
+  const of = names.find((backend) => migration.keys(backend).includes(typed));
+  const order =
+    of === undefined ? '' : ` ${JSON.stringify(typed)} is a key of ${of}: the backend comes first.`;
+  throw unknown('backend', typed, names, `Known are ${names.join(', ')}.${order}`);
 }
 
 /** @throws {CommandError} with what to type instead. */

@@ -2,6 +2,11 @@ import type { SampleGroup } from '@changeover/bridge';
 import { markup, type Piece } from '../report/markup.ts';
 import { visibleText } from '@changeover/bridge';
 
+/** A button that copies a line to type. */
+export function copyButton(command: string): Piece {
+  return markup`<span class="buttons"><button type="button" data-key="copy ${command}" data-copy="${command}" aria-label="Copy: ${command}">Copy</button></span>`;
+}
+
 /**
  * Buttons of a mismatch: its call once more on both legs, by a program that has it, and the command that does the same. None for a
  * write, which is never made again.

@@ -108,6 +108,12 @@ view.addEventListener('click', (event) => {
   if (repeat !== null) return void runAgain(repeat);
   const button = target.closest('button[data-action]');
   if (button === null) return;
+  if (button.getAttribute('aria-disabled') === 'true') {
+    outcome.textContent = button.getAttribute('aria-label') + ' would be refused. ' + button.title;
+    outcome.hidden = false;
+    outcome.scrollIntoView({ block: 'nearest' });
+    return;
+  }
   asked = { action: button.dataset.action, backend: button.dataset.backend, name: button.dataset.name };
   byId('change-title').textContent = button.getAttribute('aria-label');
   reason.value = '';

@@ -19,6 +19,7 @@ section > :last-child { margin-bottom: 0; }
 .card-head .buttons { margin-left: auto; }
 button[data-action="promote"], button[data-action="resume"], #next { border-color: var(--pooled); color: var(--pooled); }
 button[data-action="rollback"], button[data-action="kill"] { border-color: var(--bad); color: var(--bad); }
+button[aria-disabled="true"] { border-color: var(--line); color: var(--soft); cursor: not-allowed; }
 .keys .asks { display: block; font-size: .8rem; color: var(--soft); }
 .keys .change { width: 1%; }
 .keys .change .buttons { min-width: 10.5em; }

@@ -15,7 +15,7 @@ import { mismatchSection } from '../report/html/samples-section.ts';
 import { gatesSection, overviewSection, stagesSection } from '../report/html/summary-sections.ts';
 import { timeSection } from '../report/html/time-section.ts';
 import { durationText, partsAtOnce, type Steps, visibleText } from '@changeover/bridge';
-import { againButtons } from './again-buttons.ts';
+import { againButtons, copyButton } from './again-buttons.ts';
 import { backendCards } from './backend-cards.ts';
 import type { WorkedFigures } from './console-figures.ts';
 import { keyButtons, keysSection } from './keys-section.ts';
@@ -94,10 +94,11 @@ function keyView(
   return markup`${all}<section id="key" aria-labelledby="key-title"><div class="card-head"><h2 id="key-title">${name(
     visibleText(key),
   )} <span class="soft small">${visibleText(backend)}</span></h2>${
-    !readOnly && keyButtons(migration.keyStatus(backend, key))
-  }</div>${keyDetail(finder.figures(line), own, (group) =>
-    againButtons(group, readOnly),
-  )}</section>`;
+    !readOnly && keyButtons(migration.keyStatus(backend, key), line)
+  }</div>${keyDetail(finder.figures(line), own, {
+    mismatchActions: (group) => againButtons(group, readOnly),
+    commandActions: copyButton,
+  })}</section>`;
 }
 
 /** Where the flags come from, and how old that is: a stale flag explains more nights than any other line. */

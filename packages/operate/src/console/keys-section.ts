@@ -1,5 +1,5 @@
 import { keyTarget } from '@changeover/core';
-import { countText } from '@changeover/bridge';
+import { countText, visibleText } from '@changeover/bridge';
 import { isWhole } from '../command/ledger-lines.ts';
 import type { KeyStatus } from '../command/migration.ts';
 import { type KeyCell, keyCells, keyPath, keyTable } from '../report/html/key-table.ts';
@@ -88,7 +88,7 @@ function rowCells({ migration, readOnly }: WorkedFigures, line: KeyLine): readon
   );
   return readOnly
     ? cells
-    : [...cells, { title: 'change', kind: 'change', content: keyButtons(status) }];
+    : [...cells, { title: 'change', kind: 'change', content: keyButtons(status, line) }];
 }
 
 /** What the gates say; where they say nothing, who decides. */
@@ -104,11 +104,18 @@ function limitPiece({ problem }: KeyLine, { stage, flag, line }: KeyStatus): Pie
   ];
 }
 
-/** What may be done with a key where it stands. */
-export function keyButtons({ backend, key, stage, line }: KeyStatus): Markup {
+/** What may be done with a key where it stands. A step that its gates would refuse says why. */
+export function keyButtons(
+  { backend, key, stage, line }: KeyStatus,
+  { decision, why }: Pick<KeyLine, 'decision' | 'why'>,
+): Markup {
   const held = line?.held === true && !isWhole(line);
   const target = keyTarget(key);
-  return markup`<span class="buttons">${line?.held !== true && stage !== 'pooled' && changeButton('promote', backend, target, 'Promote')}${
+  const whyNot =
+    decision === undefined || decision === 'PROMOTE'
+      ? undefined
+      : `Its gates say ${decision}: ${visibleText(why)}`;
+  return markup`<span class="buttons">${line?.held !== true && stage !== 'pooled' && changeButton('promote', backend, target, 'Promote', whyNot)}${
     !held && changeButton('hold', backend, target, 'Hold')
   }${stage !== 'legacy' && changeButton('rollback', backend, target, 'Roll back')}${
     held && changeButton('resume', backend, target, 'Resume')

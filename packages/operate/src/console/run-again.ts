@@ -24,7 +24,7 @@ export async function runAgain(migration: Migration, request: unknown): Promise<
     const group = sampleNamed(migration.recordings?.sampleGroups ?? [], typed);
     const asked = await repeatInPrograms(migration.place, group, timeoutMs);
     if (asked.kind === 'made')
-      return { ok: true, text: reproductionText(asked.made).join('\n'), command };
+      return { ok: true, text: reproductionText(asked.made, group.id).join('\n'), command };
     const text = asked.kind === 'refused' ? asked.message : nobodyText(group, asked.kind);
     return { ok: false, text, command };
   } catch (error) {

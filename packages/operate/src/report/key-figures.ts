@@ -95,9 +95,10 @@ export function* keyLinesInSteps(
 
 /** The row says where already, and whether there is too little. */
 function reasonOf({ backend, key, stage, reason }: KeyVerdict): string {
-  const place = `On ${visibleText(backend)} ${visibleText(key)} at ${stage}, `;
+  const name = `${visibleText(backend)} ${visibleText(key)}`;
   const said = reason.replace(/: too little to decide by\.$/, '.');
-  if (!said.startsWith(place)) return said;
+  const place = [`On ${name} at ${stage}, `, `${name} is `].find((one) => said.startsWith(one));
+  if (place === undefined) return said;
   return said.charAt(place.length).toUpperCase() + said.slice(place.length + 1);
 }
 
@@ -248,6 +249,8 @@ export interface KeyFigures {
   readonly cells: readonly TotalsBy[];
   readonly shapes: readonly ShapeEvidence[];
   readonly mismatches: readonly SampleGroup[];
+  /** What could not be explained: too much of it holds the key. */
+  readonly unexplained: readonly SampleGroup[];
   readonly reliance: readonly RelianceText[];
   readonly hours: readonly TimeSlice[];
   readonly minutes: readonly TimeSlice[];
@@ -298,18 +301,17 @@ export class KeyFinder {
     const { backend, key } = line;
     const { data } = this.#report;
     const background = this.#report.background?.(backend, key) ?? {};
+    const groups = data.sampleGroups.filter(
+      (group) => group.backend === backend && group.samples.some(({ dataset }) => dataset === key),
+    );
     return {
       line,
       verdict: this.#verdicts.get(nameOf(backend, key)),
       background,
       since: this.#since(line, background.ledger ?? []),
       ...this.#ownOf(backend, key),
-      mismatches: data.sampleGroups.filter(
-        (group) =>
-          group.verdict === 'mismatch' &&
-          group.backend === backend &&
-          group.samples.some(({ dataset }) => dataset === key),
-      ),
+      mismatches: groups.filter(({ verdict }) => verdict === 'mismatch'),
+      unexplained: groups.filter(({ verdict }) => verdict === 'inconclusive'),
       reliance: relianceTexts(
         data.reliance.filter((one) => one.backend === backend && one.key === key),
       ),

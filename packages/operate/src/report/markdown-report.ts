@@ -18,7 +18,7 @@ import { ruleOutcome, ruleText } from './rule-text.ts';
 import { actedOn, callText, pairCells } from './sample-cells.ts';
 import { sinceLines } from './since-text.ts';
 import { pairedLines, stageColumns, stageLines } from './stage-lines.ts';
-import type { ReportVerdict } from '@changeover/bridge';
+import type { ReportVerdict, StoredSample } from '@changeover/bridge';
 
 const mostGates = 60;
 const mostGroups = 20;
@@ -227,11 +227,11 @@ function otherRows({ data }: Report): string[] {
     '## Compared in part, nondeterministic, raced, inconclusive',
     '',
     ...table(
-      ['verdict', 'backend', 'operation', 'class', 'first seen', 'last seen', 'count'],
+      ['verdict', 'backend', 'operation', 'class', 'first seen', 'last seen', 'count', 'a sample'],
       6,
       groups
         .slice(0, mostRows)
-        .map(({ verdict, backend, operation, class: kind, firstAt, lastAt, count }) => [
+        .map(({ verdict, backend, operation, class: kind, firstAt, lastAt, count, samples }) => [
           verdict === 'match' ? 'match in part' : verdict,
           visibleText(backend),
           operation,
@@ -239,10 +239,17 @@ function otherRows({ data }: Report): string[] {
           timeText(firstAt),
           timeText(lastAt),
           countText(count),
+          sampleText(samples.at(-1)),
         ]),
     ),
     ...leftOut(groups.length - mostRows, 'reason', 'reasons'),
   ];
+}
+
+function sampleText(sample: StoredSample | undefined): string {
+  if (sample === undefined) return '–';
+  const { dataset, stage, summary, reason } = sample;
+  return `${dataset} at ${stage}: ${summary}${reason === undefined ? '' : ` (${reason})`}`;
 }
 
 function errorRows({ data }: Report): string[] {

@@ -44,6 +44,7 @@ export function textReport(report: Report, verdict: ReportVerdict, width?: numbe
     [...gateBlock(verdict, width), ...sinceBlock(report)],
     coverageBlock(report, width),
     mismatchBlock(report),
+    unexplainedBlock(report),
     errorBlock(report),
     relianceBlock(report),
     ruleBlock(report, width),
@@ -153,16 +154,31 @@ function mismatchBlock({ data }: Report): string[] {
   ];
 }
 
-/** A mismatch for a terminal: what, where, how often, and below it its call and what to type. */
+function unexplainedBlock({ data }: Report): string[] {
+  const groups = data.sampleGroups.filter(({ verdict }) => verdict === 'inconclusive');
+  if (groups.length === 0) return [];
+  return [
+    unexplainedTitle,
+    ...groups.slice(0, mostGroups).flatMap(mismatchLines),
+    ...leftOut(groups.length - mostGroups, 'call', 'calls'),
+  ];
+}
+
+/** Over what is no mismatch and holds a key back all the same, where it is more than 1 in 100 of its comparisons. */
+export const unexplainedTitle = 'Not explained: no mismatch could be confirmed, nor ruled out';
+
+/** A mismatch, or what could not be explained, for a terminal: what, where, how often, and below it its call and what to type. */
 export function mismatchLines(group: SampleGroup): string[] {
-  const { id, backend, key, operation, class: kind, count, firstAt, lastAt } = group;
+  const { id, backend, key, operation, class: kind, count, firstAt, lastAt, verdict } = group;
+  const [one, many] =
+    verdict === 'mismatch' ? ['mismatch', 'mismatches'] : ['comparison', 'comparisons'];
   const where = key === undefined ? backend : `${backend}${key === '' ? '' : `, key ${key}`}`;
   const seen = count === 1 ? timeText(lastAt) : `${timeText(firstAt)} to ${timeText(lastAt)}`;
   return [
     `  ${id}  ${visibleText(`${kind ?? 'no class'} in ${operation} on ${where}`, 200)}: ${counted(
       count,
-      'mismatch',
-      'mismatches',
+      one,
+      many,
     )}, ${seen}`,
     ...sampleFacts(group).map(
       ([term, fact]) => `            ${term.padEnd(9)}  ${visibleText(fact, 400)}`,

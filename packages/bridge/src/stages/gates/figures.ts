@@ -136,22 +136,12 @@ function slowest(parts: readonly MeasuredPart[], all: readonly MeasuredPart[]): 
     : told.reduce((worst, one) => (one.value > worst.value ? one : worst));
 }
 
-/** Of so many of the calls that the pooled leg answered the legacy leg was run beside nearly all. */
-const nearlyAll = 0.9;
-
-/** Whether the legacy leg was run beside a part of the calls alone. What is called rarely is compared more often than its share, so that a
- * median of the part may be far from that of all: of what the legacy leg answered itself it had all. */
-export function isSample(
-  legacy: { readonly count: number },
-  pooled: { readonly count: number },
-): boolean {
-  return legacy.count < pooled.count * nearlyAll;
-}
-
-/** The legacy leg's median that a part's is held against; beside a sample the slowest that the same calls had at another stage. */
+/** The legacy leg's median that a part's is held against: the slowest that the same calls had at any stage. Where it is run beside the pooled
+ * leg, it has moments without callers, and where it answered, it was in their crowd, as the pooled leg is now; and what is called rarely is
+ * compared more often than its share, so that the median of what was compared may be far from that of all. */
 function yardstickOf(part: MeasuredPart, all: readonly MeasuredPart[]): number | undefined {
   const own = part.legacy.p50Ms;
-  if (own === undefined || !isSample(part.legacy, part.pooled)) return own;
+  if (own === undefined) return own;
   return Math.max(
     own,
     ...all

@@ -96,7 +96,7 @@ function explained(outcome: GateOutcome, judged: JudgedKey, shape: ShapeRecord):
   if (outcome.figure !== 'comparisons' && outcome.outcome === 'fail')
     return { ...outcome, reason: `${outcome.reason ?? outcome.title}, of \`${shapeText(shape)}\`` };
   if (outcome.figure !== 'comparisons' || outcome.outcome === 'pass') return outcome;
-  const reason = uncomparedText(shape);
+  const reason = uncomparedText(shape) ?? undeterminedText(shape, outcome.threshold);
   if (reason !== undefined) {
     const { backend, key } = judged.record;
     if (judged.accepted.includes(shape.operation)) return passed(outcome);
@@ -126,6 +126,18 @@ function uncomparedText(shape: ShapeRecord): string | undefined {
   return called
     ? `${name} is not compared: it needs to be accepted`
     : `${name} was not called where both legs run: it needs a call there, or to be accepted`;
+}
+
+/** Why so many comparisons of a shape say nothing and more of them won't either, and what to do; undefined where some do. */
+function undeterminedText(shape: ShapeRecord, asked: number): string | undefined {
+  const count = sumOf(shape, 'nondeterministic');
+  // A busy machine leaves some without an explanation, of which another gate asks.
+  const isClear = sumOf(shape, 'inconclusive') * 10 <= count;
+  if (evidenceOf(shape) > 0 || count < asked || !isClear) return undefined;
+  return (
+    `\`${shapeText(shape)}\` can not be compared (in ${counted(count, 'comparison', 'comparisons')} the legacy leg answered otherwise ` +
+    `when it was asked again): it needs a rule that says what may differ, or to be accepted`
+  );
 }
 
 function missingText(shape: ShapeRecord, missing: number, at: Stage | undefined): string {

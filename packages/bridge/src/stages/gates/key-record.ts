@@ -62,7 +62,8 @@ export function* keyRecordsInSteps(report: JudgedData): Steps<readonly KeyRecord
 /** One key's calls, comparisons and so on at one stage, or at all. */
 export function sumOf(
   record: Pick<ShapeRecord, 'stages'>,
-  field: 'calls' | 'eligible' | 'compared' | 'match' | 'mismatch' | 'inconclusive',
+  field:
+    'calls' | 'eligible' | 'compared' | 'match' | 'mismatch' | 'nondeterministic' | 'inconclusive',
   at?: Stage,
 ): number {
   return record.stages

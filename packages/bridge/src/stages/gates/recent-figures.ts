@@ -10,7 +10,7 @@ import { routes } from '../../call/route.ts';
 import { minuteMs } from '../../recorder/minute-rows.ts';
 import { durationText } from '../../plain-text.ts';
 import { type FigureName, gateLimits } from './default-gates.ts';
-import { errorIncrease, type Figure, isSample, type Told, unexplained } from './figures.ts';
+import { errorIncrease, type Figure, type Told, unexplained } from './figures.ts';
 import { nameOf } from './key-record.ts';
 
 /** What is asked again and again of the latest calls of thousands of keys must not be so by chance. */
@@ -130,10 +130,7 @@ function operationRatio(
   const usual = before.get(operation);
   if (own === undefined && usual === undefined) return undefined;
   return ratio(pooled, {
-    yardstickMs:
-      own === undefined
-        ? (usual ?? 0) * legacySlower
-        : Math.max(own, isSample(legacy, pooled) ? (usual ?? 0) : 0),
+    yardstickMs: own === undefined ? (usual ?? 0) * legacySlower : Math.max(own, usual ?? 0),
     allowance: resolution * (own === undefined ? otherTimesAllowance : 1),
     said: `the pooled median of \`${operation}\``,
     within: nowMs - from,

@@ -173,6 +173,21 @@ describe('what is decided', () => {
       /^All/,
     ],
     [
+      'the legacy leg is quicker beside the pooled one than it was among its callers',
+      [
+        {
+          ...clean,
+          stage: 'reverse',
+          legacyMs: latencies(40, 4),
+          pooledMs: latencies(40, 14),
+        },
+        { ...clean, legacyMs: latencies(40, 26), pooledMs: latencies(40, 9) },
+        onLegacy,
+      ],
+      'PROMOTE',
+      /^All/,
+    ],
+    [
       'the medians differ by less than can be told',
       [{ ...clean, stage: 'reverse', pooledMs: latencies(40, 4.04) }, onLegacy],
       'PROMOTE',
@@ -208,7 +223,13 @@ describe('what is decided', () => {
       'nothing but nondeterministic comparisons were made',
       [{ ...clean, match: 0, nondeterministic: 500 }],
       'INCONCLUSIVE',
-      /the 500 comparisons so far came to no match and no mismatch/,
+      /`readTable` can not be compared \(in 500 comparisons the legacy leg answered otherwise when it was asked again\): it needs a rule/,
+    ],
+    [
+      'of few comparisons nothing but nondeterministic ones were made',
+      [{ ...clean, match: 0, nondeterministic: 39 }],
+      'INCONCLUSIVE',
+      /the 39 comparisons so far came to no match and no mismatch/,
     ],
     [
       'calls fail more often on the pooled leg',
@@ -332,6 +353,23 @@ describe('a key', () => {
     expect(keyOf(verdictOf([{ ...clean, match: 3 }], { position }), 'titanic')?.decision).toBe(
       'INCONCLUSIVE',
     );
+  });
+
+  test('of which a call is never the same twice passes by accepting it, and by nothing that may still come to a verdict', () => {
+    const never: CellCounts = { operation: 'random', stage: 'shadow', nondeterministic: 40 };
+    expect(keyOf(verdictOf([clean, never]), 'titanic')).toMatchObject({
+      decision: 'INCONCLUSIVE',
+      next: ['changeover promote sqlite titanic --accept random --reason "..."'],
+    });
+    const position = () => ({ stage: 'shadow', accepted: ['random'] }) as const;
+    const accepted = (random: CellCounts): unknown =>
+      keyOf(verdictOf([clean, random], { position }), 'titanic')?.decision;
+    expect(accepted(never)).toBe('PROMOTE');
+    expect(accepted({ ...never, nondeterministic: 39 })).toBe('INCONCLUSIVE');
+    expect(accepted({ ...never, nondeterministic: 400, inconclusive: 1 })).toBe('PROMOTE');
+    expect(accepted({ ...never, inconclusive: 5 })).not.toBe('PROMOTE');
+    expect(accepted({ ...never, match: 1 })).toBe('INCONCLUSIVE');
+    expect(accepted({ ...never, mismatch: 1 })).toBe('HOLD');
   });
 
   test('of few calls takes what its cohort proved further on, and needs three of its own', () => {

@@ -2,6 +2,8 @@ import {
   counted,
   countText,
   type GateOutcome,
+  type SampleGroup,
+  type StoredSample,
   shapeText,
   shareText,
   type TimeSlice,
@@ -30,19 +32,28 @@ function noted(count: number): Piece {
   return count > 0 ? markup`<span class="bad">${countText(count)}</span>` : '0';
 }
 
+/** What a page that can do something shows beside what it is done with. */
+export interface KeyActions {
+  readonly mismatchActions?: MismatchActions | undefined;
+  /** Beside a line to type. */
+  readonly commandActions?: ((command: string) => Piece) | undefined;
+}
+
 /** All of one key: where it stands and why, what its gates miss, what was seen of it, and when. */
 export function keyDetail(
   figures: KeyFigures,
   seen: readonly TimeSlice[] = [],
-  actions?: MismatchActions,
+  { mismatchActions: actions, commandActions }: KeyActions = {},
 ): Piece {
   const { hours, minutes } = figures;
   const what = `${figures.line.backend} ${figures.line.key}`;
   return [
-    standing(figures),
+    standing(figures, commandActions),
     part('Gates', gates(figures)),
     part('Evidence by shape of call', shapes(figures)),
     part('Mismatches', mismatches(figures, actions)),
+    figures.unexplained.length > 0 &&
+      part('Not explained', unexplained(figures.unexplained, figures, actions)),
     part('Errors', [errorsByShape(figures), errors(figures)]),
     part('What its callers rely on', relianceOfKey(figures.reliance)),
     part('Over time', timeContent(visibleText(what), { hours, minutes, seen })),
@@ -54,7 +65,10 @@ function part(title: string, content: Piece): Markup {
   return markup`<h3>${title}</h3>${content}`;
 }
 
-function standing({ line, verdict, since, background: { flag } }: KeyFigures): Markup {
+function standing(
+  { line, verdict, since, background: { flag } }: KeyFigures,
+  commandActions: KeyActions['commandActions'],
+): Markup {
   const facts: (readonly [string, Piece])[] = [
     ['stage', markup`<strong>${line.stage}</strong>: ${stageMeaning(line.stage)}`],
     ['since', name(visibleText(since))],
@@ -76,7 +90,14 @@ function standing({ line, verdict, since, background: { flag } }: KeyFigures): M
     ],
     ...(verdict === undefined || verdict.next.length === 0
       ? []
-      : [['to type', verdict.next.map((command) => markup`<code>${command}</code> `)] as const]),
+      : [
+          [
+            'to type',
+            verdict.next.map(
+              (command) => markup`<code>${command}</code> ${commandActions?.(command)}`,
+            ),
+          ] as const,
+        ]),
   ];
   return markup`<dl class="facts">${facts.map(
     ([term, fact]) => markup`<dt>${term}</dt><dd>${fact}</dd>`,
@@ -189,30 +210,57 @@ function mismatches({ mismatches: groups, line }: KeyFigures, actions?: Mismatch
         ? 'None was found.'
         : `${countText(line.mismatch)} were counted; no sample of them was kept.`
     }</p>`;
+  return groupTable('Mismatches by reason', groups, line.key, actions);
+}
+
+function unexplained(
+  groups: readonly SampleGroup[],
+  { line }: KeyFigures,
+  actions?: MismatchActions,
+): Piece {
+  return [
+    markup`<p class="soft small">Differences of which a mismatch could be neither confirmed nor ruled out. More than 1 in 100 comparisons hold the key.</p>`,
+    groupTable('What could not be explained, by reason', groups, line.key, actions),
+  ];
+}
+
+function groupTable(
+  title: string,
+  groups: readonly SampleGroup[],
+  key: string,
+  actions: MismatchActions | undefined,
+): Piece {
   const { shown, rest } = firstOf(groups, mostGroups, 'reason', 'reasons');
   return [
     table(
-      'Mismatches by reason',
+      title,
       [
         { title: 'call' },
         { title: 'what differs', kind: 'nowrap' },
         number('count'),
+        { title: 'first seen', kind: 'nowrap' },
         { title: 'last seen', kind: 'nowrap' },
         { title: 'a sample', kind: 'wide' },
       ],
       shown.map((group) => {
-        const sample = group.samples.findLast(({ dataset }) => dataset === line.key);
+        const sample = group.samples.findLast(({ dataset }) => dataset === key);
         return [
           name(group.operation),
           name(group.class),
           countText(group.count),
+          moment(group.firstAt),
           moment(group.lastAt),
-          [name(sample?.summary), actions?.(group)],
+          [sample !== undefined && [name(sample.summary), sampleReason(sample)], actions?.(group)],
         ];
       }),
     ),
     rest,
   ];
+}
+
+/** A mismatch needs no more than what differs; of what was not confirmed it is said why. */
+function sampleReason({ reason }: StoredSample): Piece {
+  return reason !== undefined && markup`<br><span class="soft small">${name(reason)}</span>`;
 }
 
 /** Which statement it is, where an operation has more than one. */
