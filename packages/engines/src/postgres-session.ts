@@ -207,8 +207,7 @@ export class PostgresSession implements AsyncSession {
       // What was left is on a connection of the pooler's, which nobody can name.
       if (this.#local !== undefined) return;
       try {
-        await this.#sender.simple(cleanConnection);
-        await this.#setAgain();
+        await this.#setAgain(cleanConnection);
       } catch (error) {
         this.#sender.lose();
         throw error;
@@ -272,12 +271,19 @@ export class PostgresSession implements AsyncSession {
     return searchPathOf(this.#dataset);
   }
 
-  /** What a connection that was cleaned has to be set again. */
-  async #setAgain(): Promise<void> {
+  /** Cleans, and sets again what that has to be.
+   *
+   * @param cleaning what takes away what was left; undefined where that was done. */
+  async #setAgain(cleaning?: string): Promise<void> {
     this.#settings.readOnlyDefault = false;
-    // RESET goes back to what a connection was opened with, which a pooler has dropped.
-    if (this.#leavesTraces) await this.setForSession(standingSettings(this.#dataset));
-    await this.#sender.simple(`SET search_path TO ${this.#schema}`);
+    const searchPath = `SET search_path TO ${this.#schema}`;
+    if (this.#leavesTraces) {
+      // RESET goes back to what a connection was opened with, which a pooler has dropped.
+      if (cleaning !== undefined) await this.#sender.simple(cleaning);
+      await this.setForSession(standingSettings(this.#dataset));
+      await this.#sender.simple(searchPath);
+    } else
+      await this.#sender.simple(cleaning === undefined ? searchPath : `${cleaning}; ${searchPath}`);
     // Told with other quotes than at connecting.
     this.#settings.accept('search_path');
   }

@@ -61,6 +61,8 @@ export type Job =
       readonly args: readonly unknown[];
       /** True for the digest of the result in its place. */
       readonly digest?: boolean | undefined;
+      /** True for a {@link DigestInState} in its place: of PostgreSQL. */
+      readonly withState?: boolean | undefined;
       /** In the result's place what tells of writes to what was read: of SQLite the pages, of PostgreSQL what was written since a mark. */
       readonly evidence?: { readonly mark: string } | undefined;
       /** True inside a caller's transaction. */
@@ -94,6 +96,12 @@ export type Job =
       readonly session?: 'keeps' | 'may keep' | undefined;
     }
   | { readonly kind: 'scratchWrite'; readonly args: readonly unknown[]; readonly maxRows: number };
+
+/** A digest, and the state of the dataset just before what it is of was read. */
+export interface DigestInState {
+  readonly state: string;
+  readonly digest: Digest;
+}
 
 /** What a job yields: rows as lists of values, which are cheap to send between threads, or anything else. */
 export type JobAnswer =

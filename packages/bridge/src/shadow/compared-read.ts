@@ -166,6 +166,13 @@ class QuietWatch {
     this.#beforePooled = await this.look(signal);
   }
 
+  /** The same, told with that run. */
+  stateBeforePooled(state: string): void {
+    const { key } = this.#resolved;
+    this.#caller.told(key, state);
+    this.#beforePooled = this.#moment({ version: this.#caller.version(key), state, mark: state });
+  }
+
   /** What is known now; by its tokens, the next call on the key knows what was before it. Rejects only when the signal is aborted. */
   async look(signal: AbortSignal): Promise<Moment> {
     const { key } = this.#resolved;

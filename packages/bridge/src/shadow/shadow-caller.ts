@@ -179,6 +179,18 @@ export class ShadowCaller {
     );
   }
 
+  /** Whether a digest of the pooled leg's tells the state before it; see {@link ShadowLeg.digestTellsState}. */
+  get digestTellsState(): boolean {
+    return this.#legs.pooled.shadow?.digestTellsState === true;
+  }
+
+  /** To be told what a digest told of a key's state, which is its mark, too. */
+  told(key: string, state: string): void {
+    const nowMs = this.#clock.monotonicMs();
+    this.#states.note(key, state, nowMs);
+    this.#marks.note(key, state, nowMs);
+  }
+
   /** What {@link state} told of a key, if it was told before a moment and nothing was told since. */
   stateBefore(key: string, ms: number): string | undefined {
     return this.#states.before(key, ms);

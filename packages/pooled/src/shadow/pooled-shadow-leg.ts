@@ -11,7 +11,7 @@ import type {
 import { SnapshotLostError } from '@changeover/core';
 import { type PagesRead, writtenSince } from '@changeover/engines';
 import { digestAnswer, isDatasetOperation } from '../job.ts';
-import type { Job } from '../job.ts';
+import type { DigestInState, Job } from '../job.ts';
 import type { StoreOperation } from '../dataset/dataset-management.ts';
 import type { SnapshotOnLoan } from '../held-snapshots.ts';
 import type { PooledEngine } from '../pooled-engine.ts';
@@ -24,6 +24,10 @@ const lockTimeoutMs = 10;
 export class PooledShadowLeg implements ShadowLeg {
   /** A field, for whoever puts an object in front of this one: see `ShadowLeg.tellsVersions`. */
   readonly tellsVersions: boolean;
+  /** A field as well. */
+  readonly digestTellsState: boolean;
+  /** Absent on PostgreSQL, where the state is the mark. */
+  readonly mark: ShadowLeg['mark'];
   readonly #shadow: PooledEngine;
   readonly #callers: PooledEngine;
   readonly #maxRunning: number;
@@ -39,6 +43,11 @@ export class PooledShadowLeg implements ShadowLeg {
     this.#callers = callers;
     this.#maxRunning = maxRunning;
     this.tellsVersions = shadow.engine === 'sqlite';
+    const isPostgres = shadow.engine === 'postgresql';
+    this.digestTellsState = isPostgres;
+    this.mark = isPostgres
+      ? undefined
+      : async (dataset) => await callers.mark(parseDatasetName(dataset));
   }
 
   admits(): boolean {
@@ -49,12 +58,13 @@ export class PooledShadowLeg implements ShadowLeg {
     const { operation, args } = readOf(call);
     if (isDatasetOperation(operation)) {
       const [dataset, ...rest] = args;
-      return (await this.#run(call, dataset, {
-        kind: 'operation',
-        operation,
-        args: rest,
-        digest: true,
-      })) as Digest;
+      const withState = this.digestTellsState && call.onState !== undefined;
+      const job = { kind: 'operation', operation, args: rest, digest: true, withState } as const;
+      const answer = await this.#run(call, dataset, job);
+      if (!withState) return answer as Digest;
+      const { state, digest } = answer as DigestInState;
+      call.onState(state);
+      return digest;
     }
     return digestAnswer(operation, await this.read(call));
   }
@@ -75,11 +85,6 @@ export class PooledShadowLeg implements ShadowLeg {
   async state(dataset: string, signal: AbortSignal): Promise<string | undefined> {
     const engine = this.#shadow.engine === 'postgresql' ? this.#shadow : this.#callers;
     return await engine.state(parseDatasetName(dataset), signal);
-  }
-
-  async mark(dataset: string, signal: AbortSignal): Promise<string | undefined> {
-    if (this.#shadow.engine === 'postgresql') return await this.state(dataset, signal);
-    return await this.#callers.mark(parseDatasetName(dataset));
   }
 
   async writesSince(call: ShadowCall, mark: string): Promise<WritesSeen | undefined> {
