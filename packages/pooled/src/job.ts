@@ -226,8 +226,13 @@ export type RehearseJob = Extract<Job, { kind: 'rehearse' }>;
 /** A job that is one operation of the API. */
 export type OperationJob = Extract<Job, { kind: 'operation' }>;
 
-/** Runs an operation where it is called, without the forms that crossing threads needs. */
+/** Runs an operation where it is called, without the forms that crossing threads needs. A digest is made of what a caller would be given. */
 export function runDirectly(session: SyncSession, context: JobContext, job: OperationJob): unknown {
+  const answer = answerDirectly(session, context, job);
+  return job.digest === true ? digestAnswer(job.operation, answer) : answer;
+}
+
+function answerDirectly(session: SyncSession, context: JobContext, job: OperationJob): unknown {
   const value = session.run(operationProgram(context, job, 'objects'));
   if (operations[job.operation] === 'value') return value;
   const { columns, rows } = value as StepResult;

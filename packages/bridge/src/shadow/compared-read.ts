@@ -146,9 +146,9 @@ class QuietWatch {
   constructor(caller: ShadowCaller, resolved: ResolvedCall, startedMs: number) {
     this.#caller = caller;
     this.#resolved = resolved;
-    const { key } = resolved;
+    const { key, state } = resolved;
     this.#beforeAnswer = this.#moment({
-      version: caller.version(key),
+      version: caller.versionBefore(key, state.gate.epoch, startedMs),
       state: caller.stateBefore(key, startedMs),
       mark: caller.markBefore(key, startedMs),
     });
@@ -178,7 +178,7 @@ class QuietWatch {
     const { key } = this.#resolved;
     const version = this.#caller.version(key);
     const state = version === undefined ? await this.#caller.state(key, signal) : undefined;
-    const mark = await this.#caller.mark(key, state, signal);
+    const mark = await this.#caller.mark(key, { version, state }, signal);
     return this.#moment({ version, state, mark });
   }
 

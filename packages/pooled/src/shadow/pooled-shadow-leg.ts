@@ -29,25 +29,22 @@ export class PooledShadowLeg implements ShadowLeg {
   /** Absent on PostgreSQL, where the state is the mark. */
   readonly mark: ShadowLeg['mark'];
   readonly #shadow: PooledEngine;
-  readonly #callers: PooledEngine;
   readonly #maxRunning: number;
   #running = 0;
 
   /**
    * @param shadow the pools for comparison.
-   * @param callers the pools of the callers, for what can be asked of them without a wait.
    * @param maxRunning shadow calls at once.
    */
-  constructor(shadow: PooledEngine, callers: PooledEngine, maxRunning: number) {
+  constructor(shadow: PooledEngine, maxRunning: number) {
     this.#shadow = shadow;
-    this.#callers = callers;
     this.#maxRunning = maxRunning;
     this.tellsVersions = shadow.engine === 'sqlite';
     const isPostgres = shadow.engine === 'postgresql';
     this.digestTellsState = isPostgres;
     this.mark = isPostgres
       ? undefined
-      : async (dataset) => await callers.mark(parseDatasetName(dataset));
+      : async (dataset) => await shadow.mark(parseDatasetName(dataset));
   }
 
   admits(): boolean {
@@ -79,12 +76,11 @@ export class PooledShadowLeg implements ShadowLeg {
   }
 
   version(dataset: string): string | undefined {
-    return this.#callers.version(dataset);
+    return this.#shadow.version(dataset);
   }
 
   async state(dataset: string, signal: AbortSignal): Promise<string | undefined> {
-    const engine = this.#shadow.engine === 'postgresql' ? this.#shadow : this.#callers;
-    return await engine.state(parseDatasetName(dataset), signal);
+    return await this.#shadow.state(parseDatasetName(dataset), signal);
   }
 
   async writesSince(call: ShadowCall, mark: string): Promise<WritesSeen | undefined> {
