@@ -207,7 +207,7 @@ export class PostgresSession implements AsyncSession {
       // What was left is on a connection of the pooler's, which nobody can name.
       if (this.#local !== undefined) return;
       try {
-        await this.#setAgain(cleanConnection);
+        await this.#setAgain(`${cleanConnection}; `);
       } catch (error) {
         this.#sender.lose();
         throw error;
@@ -271,19 +271,13 @@ export class PostgresSession implements AsyncSession {
     return searchPathOf(this.#dataset);
   }
 
-  /** Cleans, and sets again what that has to be.
-   *
-   * @param cleaning what takes away what was left; undefined where that was done. */
-  async #setAgain(cleaning?: string): Promise<void> {
+  /** Cleans it, where that was not done yet, and sets again what that took away. */
+  async #setAgain(cleaning = ''): Promise<void> {
     this.#settings.readOnlyDefault = false;
-    const searchPath = `SET search_path TO ${this.#schema}`;
-    if (this.#leavesTraces) {
-      // RESET goes back to what a connection was opened with, which a pooler has dropped.
-      if (cleaning !== undefined) await this.#sender.simple(cleaning);
-      await this.setForSession(standingSettings(this.#dataset));
-      await this.#sender.simple(searchPath);
-    } else
-      await this.#sender.simple(cleaning === undefined ? searchPath : `${cleaning}; ${searchPath}`);
+    const setPath = `SET search_path TO ${this.#schema}`;
+    await this.#sender.simple(`${cleaning}${setPath}`);
+    // RESET goes back to what a connection was opened with, which a pooler has dropped.
+    if (this.#leavesTraces) await this.setForSession(standingSettings(this.#dataset));
     // Told with other quotes than at connecting.
     this.#settings.accept('search_path');
   }
