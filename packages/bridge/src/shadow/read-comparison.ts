@@ -101,12 +101,12 @@ export class ReadComparison {
       return outcome;
     }
     if (caller.digestTellsState) {
-      let isTold = false;
+      const before = { isTold: false };
       const outcome = await run((state) => {
-        isTold = true;
+        before.isTold = true;
         watch.stateBeforePooled(state);
       });
-      if (isTold) return outcome;
+      if (before.isTold) return outcome;
       // It failed, so that nothing is known of what was before it.
     }
     await watch.beforePooled(signal);
