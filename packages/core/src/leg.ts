@@ -35,6 +35,8 @@ export interface ShadowCall {
   readonly signal: AbortSignal;
   /** What the answer is compared as. Default: as it is. Throws a `NotComparableError` where it can't be compared. */
   readonly compareAs?: ((answer: unknown) => unknown) | undefined;
+  /** Told what {@link ShadowLeg.state} would have told just before the read, by a leg that {@link ShadowLeg.digestTellsState}. */
+  readonly onState?: ((state: string) => void) | undefined;
 }
 
 /**
@@ -68,6 +70,9 @@ export interface ShadowLeg {
   admits(): boolean;
   /** Runs a read and digests its result where the rows are. */
   digest(call: ShadowCall): Promise<Digest>;
+  /** Whether {@link digest} tells the key's state before the read in the same trip to a server, so that it is not asked for in one of its
+   * own. Default: false. */
+  readonly digestTellsState?: boolean | undefined;
   /** Runs a read for its result: the confirming rerun, which needs the rows to show a difference. */
   read(call: ShadowCall): Promise<unknown>;
   /** A token that differs from an earlier one if anyone, in this process or another, has committed to the key since.
@@ -79,7 +84,7 @@ export interface ShadowLeg {
   state?(key: string, signal: AbortSignal): Promise<string | undefined>;
   /** A token of how far the writes to the key have come, for {@link writesSince}. Asked in the background, for each comparison: quick.
    * Undefined where it can't be told. Default: {@link state}. */
-  mark?(key: string, signal: AbortSignal): Promise<string | undefined>;
+  readonly mark?: ((key: string, signal: AbortSignal) => Promise<string | undefined>) | undefined;
   /** What was written to what a read reads, from a mark until now, whatever else was written. Asked where a difference has gone again.
    * Undefined where the store doesn't show it, or shows that somebody may have written. */
   writesSince?(call: ShadowCall, mark: string): Promise<WritesSeen | undefined>;

@@ -207,8 +207,7 @@ export class PostgresSession implements AsyncSession {
       // What was left is on a connection of the pooler's, which nobody can name.
       if (this.#local !== undefined) return;
       try {
-        await this.#sender.simple(cleanConnection);
-        await this.#setAgain();
+        await this.#setAgain(`${cleanConnection}; `);
       } catch (error) {
         this.#sender.lose();
         throw error;
@@ -272,12 +271,13 @@ export class PostgresSession implements AsyncSession {
     return searchPathOf(this.#dataset);
   }
 
-  /** What a connection that was cleaned has to be set again. */
-  async #setAgain(): Promise<void> {
+  /** Cleans it, where that was not done yet, and sets again what that took away. */
+  async #setAgain(cleaning = ''): Promise<void> {
     this.#settings.readOnlyDefault = false;
+    const setPath = `SET search_path TO ${this.#schema}`;
+    await this.#sender.simple(`${cleaning}${setPath}`);
     // RESET goes back to what a connection was opened with, which a pooler has dropped.
     if (this.#leavesTraces) await this.setForSession(requiredSettings(this.#dataset));
-    await this.#sender.simple(`SET search_path TO ${this.#schema}`);
     // Told with other quotes than at connecting.
     this.#settings.accept('search_path');
   }

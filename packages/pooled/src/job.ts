@@ -61,6 +61,8 @@ export type Job =
       readonly args: readonly unknown[];
       /** True for the digest of the result in its place. */
       readonly digest?: boolean | undefined;
+      /** True for a {@link DigestInState} in its place: of PostgreSQL. */
+      readonly withState?: boolean | undefined;
       /** In the result's place what tells of writes to what was read: of SQLite the pages, of PostgreSQL what was written since a mark. */
       readonly evidence?: { readonly mark: string } | undefined;
       /** True inside a caller's transaction. */
@@ -94,6 +96,12 @@ export type Job =
       readonly session?: 'keeps' | 'may keep' | undefined;
     }
   | { readonly kind: 'scratchWrite'; readonly args: readonly unknown[]; readonly maxRows: number };
+
+/** A digest, and the state of the dataset just before what it is of was read. */
+export interface DigestInState {
+  readonly state: string;
+  readonly digest: Digest;
+}
 
 /** What a job yields: rows as lists of values, which are cheap to send between threads, or anything else. */
 export type JobAnswer =
@@ -218,8 +226,13 @@ export type RehearseJob = Extract<Job, { kind: 'rehearse' }>;
 /** A job that is one operation of the API. */
 export type OperationJob = Extract<Job, { kind: 'operation' }>;
 
-/** Runs an operation where it is called, without the forms that crossing threads needs. */
+/** Runs an operation where it is called, without the forms that crossing threads needs. A digest is made of what a caller would be given. */
 export function runDirectly(session: SyncSession, context: JobContext, job: OperationJob): unknown {
+  const answer = answerDirectly(session, context, job);
+  return job.digest === true ? digestAnswer(job.operation, answer) : answer;
+}
+
+function answerDirectly(session: SyncSession, context: JobContext, job: OperationJob): unknown {
   const value = session.run(operationProgram(context, job, 'objects'));
   if (operations[job.operation] === 'value') return value;
   const { columns, rows } = value as StepResult;

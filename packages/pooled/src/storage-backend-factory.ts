@@ -50,6 +50,7 @@ export class StorageBackendFactory implements AsyncDisposable {
   /** One of its own, so that what runs for comparison's sake never takes a caller's. */
   readonly #shadowChildren: ChildSet;
   readonly #inline: InlineReaders;
+  readonly #shadowInline: InlineReaders;
   readonly #slots: QuerySlots;
   #warned = false;
   readonly #shadowSlots: QuerySlots;
@@ -67,11 +68,14 @@ export class StorageBackendFactory implements AsyncDisposable {
     const { onChildProcess: onChild, childProcesses: max } = parsed.sqlite;
     this.#children = new ChildSet({ clock, max, onChild });
     this.#shadowChildren = new ChildSet({ clock, max: 1, onChild });
-    this.#inline = new InlineReaders(
-      parsed.sqlite.inlineReaders,
-      parsed.engines.sqlite.pool.idleTimeoutMs,
-      clock,
-    );
+    const inlineReaders = (): InlineReaders =>
+      new InlineReaders(
+        parsed.sqlite.inlineReaders,
+        parsed.engines.sqlite.pool.idleTimeoutMs,
+        clock,
+      );
+    this.#inline = inlineReaders();
+    this.#shadowInline = inlineReaders();
     const waited = (durationMs: number): void => {
       metrics.threadWaited(durationMs);
     };
@@ -128,7 +132,7 @@ export class StorageBackendFactory implements AsyncDisposable {
         running: this.#workers.running + this.#children.running + this.#shadowChildren.running,
       },
       childProcesses: this.#children.alive + this.#shadowChildren.alive,
-      inlineReaders: this.#inline.size,
+      inlineReaders: this.#inline.size + this.#shadowInline.size,
       duckdbQueries: {
         running: this.#slots.used + this.#shadowSlots.used,
         waiting: this.#slots.waiting + this.#shadowSlots.waiting,
@@ -227,7 +231,7 @@ export class StorageBackendFactory implements AsyncDisposable {
       ...(engine === 'postgresql'
         ? { answerInSnapshot: (call: () => unknown) => answerInSnapshot(callers, call) }
         : {}),
-      shadow: new PooledShadowLeg(shadow, callers, maxShadowCalls),
+      shadow: new PooledShadowLeg(shadow, maxShadowCalls),
       closedWhile: async <Value>(dataset: string, work: () => Promise<Value>): Promise<Value> => {
         const name = parseDatasetName(dataset);
         return await callers.closedWhile(name, () => shadow.closedWhile(name, work));
@@ -264,7 +268,7 @@ export class StorageBackendFactory implements AsyncDisposable {
         return new SqliteDriver(setting, sqlite, {
           workers: this.#workers,
           children: forCallers ? this.#children : this.#shadowChildren,
-          inline: forCallers ? this.#inline : undefined,
+          inline: forCallers ? this.#inline : this.#shadowInline,
         });
       case 'duckdb':
         return new DuckdbDriver(

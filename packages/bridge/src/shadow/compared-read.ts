@@ -146,9 +146,9 @@ class QuietWatch {
   constructor(caller: ShadowCaller, resolved: ResolvedCall, startedMs: number) {
     this.#caller = caller;
     this.#resolved = resolved;
-    const { key } = resolved;
+    const { key, state } = resolved;
     this.#beforeAnswer = this.#moment({
-      version: caller.version(key),
+      version: caller.versionBefore(key, state.gate.epoch, startedMs),
       state: caller.stateBefore(key, startedMs),
       mark: caller.markBefore(key, startedMs),
     });
@@ -166,12 +166,19 @@ class QuietWatch {
     this.#beforePooled = await this.look(signal);
   }
 
+  /** The same, told with that run. */
+  stateBeforePooled(state: string): void {
+    const { key } = this.#resolved;
+    this.#caller.told(key, state);
+    this.#beforePooled = this.#moment({ version: this.#caller.version(key), state, mark: state });
+  }
+
   /** What is known now; by its tokens, the next call on the key knows what was before it. Rejects only when the signal is aborted. */
   async look(signal: AbortSignal): Promise<Moment> {
     const { key } = this.#resolved;
     const version = this.#caller.version(key);
     const state = version === undefined ? await this.#caller.state(key, signal) : undefined;
-    const mark = await this.#caller.mark(key, state, signal);
+    const mark = await this.#caller.mark(key, { version, state }, signal);
     return this.#moment({ version, state, mark });
   }
 

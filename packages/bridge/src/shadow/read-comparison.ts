@@ -88,20 +88,29 @@ export class ReadComparison {
     }
   }
 
-  /** The first run of the leg that did not answer. What is known of writes is asked for before the pooled leg is. */
+  /** The first run of the leg that did not answer. What is known of writes is asked for before the pooled leg is, or with it. */
   async #runShadow(answer: Answer, signal: AbortSignal): Promise<Outcome> {
     const { caller, shadow: leg } = this.#parts;
     const { watch, resultKind } = this.#read;
-    const run = (): Promise<Outcome> =>
-      caller.digest(leg, this.#read.call(signal), resultKind, (ms) => {
+    const run = (onState?: (state: string) => void): Promise<Outcome> =>
+      caller.digest(leg, { ...this.#read.call(signal), onState }, resultKind, (ms) => {
         this.#timed(ms, answer.tookMs);
       });
-    if (leg === 'pooled') {
-      await watch.beforePooled(signal);
-      return await run();
+    if (leg === 'legacy') {
+      const [outcome] = await Promise.all([run(), watch.look(signal)]);
+      return outcome;
     }
-    const [outcome] = await Promise.all([run(), watch.look(signal)]);
-    return outcome;
+    if (caller.digestTellsState) {
+      const before = { isTold: false };
+      const outcome = await run((state) => {
+        before.isTold = true;
+        watch.stateBeforePooled(state);
+      });
+      if (before.isTold) return outcome;
+      // It failed, so that nothing is known of what was before it.
+    }
+    await watch.beforePooled(signal);
+    return await run();
   }
 
   /** What the answering leg gave and what the shadow did, by their names. */

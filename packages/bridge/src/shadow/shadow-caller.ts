@@ -39,30 +39,51 @@ export interface FullOutcome {
 
 /** How long somebody who wrote is expected to write again. */
 const writersRememberedMs = 60_000;
-/** Keys whose states are remembered; beyond it the one told of longest ago is forgotten. */
-const maxStates = 1_000;
+/** A version that was told so long ago, in ms, serves as what was before a call, where no write of this process began or ended since. */
+const versionServesMs = 1;
 
-/** Tokens of keys with when they were told: of a bounded number of keys. */
-class Told {
-  readonly #tokens = new Map<
-    string,
-    { readonly token: string; readonly atMs: number; readonly changedMs: number }
-  >();
+/** Keys of which something is remembered; beyond it the one told of longest ago is forgotten. */
+const maxKeys = 1_000;
 
-  note(key: string, token: string, atMs: number): void {
+/** When a token was told, by the monotonic clock. */
+interface WhenTold {
+  readonly atMs: number;
+  /** What it holds as long as. Default: nothing that could be told. */
+  readonly basis?: string | number | undefined;
+}
+
+interface Token extends WhenTold {
+  readonly token: string;
+  readonly changedMs: number;
+}
+
+/** The last token that was told of each key: of a bounded number of keys. */
+class ToldTokens {
+  readonly #tokens = new Map<string, Token>();
+
+  note(key: string, token: string, { atMs, basis }: WhenTold): void {
     const before = this.#tokens.get(key);
     const isOther = before !== undefined && before.token !== token;
     const changedMs = isOther ? atMs : (before?.changedMs ?? -Infinity);
     this.#tokens.delete(key);
-    this.#tokens.set(key, { token, atMs, changedMs });
+    this.#tokens.set(key, { token, atMs, basis, changedMs });
+    if (this.#tokens.size <= maxKeys) return;
     const [oldest] = this.#tokens.keys();
-    if (this.#tokens.size > maxStates && oldest !== undefined) this.#tokens.delete(oldest);
+    if (oldest !== undefined) this.#tokens.delete(oldest);
   }
 
   /** The token of a key, if it was told before a moment. */
   before(key: string, ms: number): string | undefined {
     const told = this.#tokens.get(key);
     return told !== undefined && told.atMs < ms ? told.token : undefined;
+  }
+
+  /** The token of a key, if its basis is still the same and it was told no earlier than a moment. */
+  on(key: string, basis: string | number, sinceMs = -Infinity): string | undefined {
+    const told = this.#tokens.get(key);
+    return told !== undefined && told.basis === basis && told.atMs >= sinceMs
+      ? told.token
+      : undefined;
   }
 
   /** Whether another token than the one before was told since a moment. */
@@ -81,8 +102,9 @@ export class ShadowCaller {
   readonly #isUnavailable: (error: unknown) => boolean;
   readonly #loopBudget: LoopBudget;
   /** What was told of the keys' states last, and of their marks. */
-  readonly #states = new Told();
-  readonly #marks = new Told();
+  readonly #states = new ToldTokens();
+  readonly #marks = new ToldTokens();
+  readonly #versions = new ToldTokens();
 
   constructor(
     legs: Readonly<Record<LegName, Leg<object>>>,
@@ -168,6 +190,17 @@ export class ShadowCaller {
     }
   }
 
+  /** {@link version} as of this moment or one just before: asked of every call that is compared, on its caller's path.
+   *
+   * @param epoch of the key's gate. */
+  versionBefore(key: string, epoch: number, nowMs: number): string | undefined {
+    const told = this.#versions.on(key, epoch, nowMs - versionServesMs);
+    if (told !== undefined) return told;
+    const version = this.version(key);
+    if (version !== undefined) this.#versions.note(key, version, { atMs: nowMs, basis: epoch });
+    return version;
+  }
+
   /** What the pooled leg says of the data's state; see {@link Leg.state}. Rejects only when the signal is aborted. */
   async state(key: string, signal: AbortSignal): Promise<string | undefined> {
     const { pooled } = this.#legs;
@@ -179,6 +212,18 @@ export class ShadowCaller {
     );
   }
 
+  /** Whether a digest of the pooled leg's tells the state before it; see {@link ShadowLeg.digestTellsState}. */
+  get digestTellsState(): boolean {
+    return this.#legs.pooled.shadow?.digestTellsState === true;
+  }
+
+  /** To be told what a digest told of a key's state, which is its mark, too. */
+  told(key: string, state: string): void {
+    const at = { atMs: this.#clock.monotonicMs() };
+    this.#states.note(key, state, at);
+    this.#marks.note(key, state, at);
+  }
+
   /** What {@link state} told of a key, if it was told before a moment and nothing was told since. */
   stateBefore(key: string, ms: number): string | undefined {
     return this.#states.before(key, ms);
@@ -187,27 +232,34 @@ export class ShadowCaller {
   /**
    * What the pooled leg says of how far writes have come; see {@link ShadowLeg.mark}. Rejects only when the signal is aborted.
    *
-   * @param state what {@link state} has just told, if it was asked.
+   * @param now what {@link version} or {@link state} has just told.
    */
   async mark(
     key: string,
-    state: string | undefined,
+    now: { readonly version: string | undefined; readonly state: string | undefined },
     signal: AbortSignal,
   ): Promise<string | undefined> {
     const { shadow } = this.#legs.pooled;
     if (key === '' || shadow === undefined) return undefined;
     const { mark } = shadow;
-    return await this.#asked(this.#marks, key, signal, async () =>
-      mark === undefined ? state : await mark.call(shadow, key, signal),
-    );
+    const { version, state } = now;
+    // Nobody has committed since.
+    const same = version === undefined ? undefined : this.#marks.on(key, version);
+    if (same !== undefined) return same;
+    const ask = async (): Promise<string | undefined> =>
+      mark === undefined ? state : await mark.call(shadow, key, signal);
+    return await this.#asked(this.#marks, key, signal, ask, version);
   }
 
-  /** Notes what is told of a key; undefined where it can't be had. Rejects only when the signal is aborted. */
+  /** Notes what is told of a key; undefined where it can't be had. Rejects only when the signal is aborted.
+   *
+   * @param basis see {@link ToldTokens.note}. */
   async #asked(
-    told: Told,
+    told: ToldTokens,
     key: string,
     signal: AbortSignal,
     ask: () => Promise<string | undefined>,
+    basis?: string,
   ): Promise<string | undefined> {
     let token: string | undefined;
     try {
@@ -215,7 +267,7 @@ export class ShadowCaller {
     } catch {
       signal.throwIfAborted();
     }
-    if (token !== undefined) told.note(key, token, this.#clock.monotonicMs());
+    if (token !== undefined) told.note(key, token, { atMs: this.#clock.monotonicMs(), basis });
     return token;
   }
 

@@ -206,9 +206,11 @@ export class PooledDataset {
     if (given.kind === 'rehearse') return this.#rehearse(given, limit);
     const { inline } = this.#parts;
     const job = this.#state.entered(given);
-    return inline === undefined || job.kind !== 'operation' || isForComparison(job)
-      ? this.#runPooled(job, limit, place)
-      : this.#runInTurn(inline, job, limit, place);
+    if (inline === undefined || job.kind !== 'operation') return this.#runPooled(job, limit, place);
+    if (!isForComparison(job)) return this.#runInTurn(inline, job, limit, place);
+    // What is compared waits for no turn.
+    const done = this.tryInline(job);
+    return done === undefined ? this.#runPooled(job, limit) : Promise.resolve(done.value);
   }
 
   /** Lends a connection for work that is no job; see {@link run}. The work must leave it idle. */

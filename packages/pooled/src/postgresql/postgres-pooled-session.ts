@@ -1,3 +1,4 @@
+import type { Digest } from '@changeover/core';
 import { datasetPrograms, withEachStep } from '@changeover/engines';
 import type {
   PostgresSession,
@@ -7,10 +8,13 @@ import type {
   TransactionState,
 } from '@changeover/engines';
 import { answerValue, isWriting, jobProgram, keepsState, writtenTransaction } from '../job.ts';
-import type { Job, JobAnswer, JobContext, WrittenTransaction } from '../job.ts';
+import type { DigestInState, Job, JobAnswer, JobContext, WrittenTransaction } from '../job.ts';
 import type { MeasuredRead, PooledSession } from '../pooled-session.ts';
 import { endBackend } from './end-backend.ts';
 import type { OpenedSession } from './handover.ts';
+
+/** Our own questions, which call nothing but the server's own functions. */
+const leavesNothing: ReadonlySet<Job['kind']> = new Set<Job['kind']>(['ping', 'snapshotBounds']);
 
 /** A PostgreSQL connection of a pool. It asks for each transaction's id before the commit, so that the server can be asked
  * what became of it if the answer is lost. */
@@ -21,6 +25,8 @@ export class PostgresPooledSession implements PooledSession {
   readonly #context: JobContext;
   #transaction: WrittenTransaction | undefined;
   #doubtful = false;
+  /** Something was run on it since it was cleaned that may have left something. */
+  #mayHaveLeft = false;
   readonly #url: string;
   /** A statement has left something on it that cleaning does not surely take away: a seed, a custom setting, which reads '' then. */
   #marked = false;
@@ -63,6 +69,7 @@ export class PostgresPooledSession implements PooledSession {
 
   async run(job: Job, read?: MeasuredRead): Promise<unknown> {
     const program = jobProgram(this.#context, job);
+    if (!leavesNothing.has(job.kind)) this.#mayHaveLeft = true;
     // What a job leaves behind a pooler by transaction is not on this connection.
     if (keepsState(job) && !this.#session.isPooledByTransaction) this.#marked = true;
     if (read !== undefined) {
@@ -74,6 +81,8 @@ export class PostgresPooledSession implements PooledSession {
       read.cost.note(this.usable ? tookMs : Infinity);
       return answerValue(job, answer);
     }
+    if (job.kind === 'operation' && job.withState === true)
+      return await this.#inState(job, program);
     if (!isWriting(job)) return answerValue(job, await this.#session.run(program));
     this.#transaction = undefined;
     return answerValue(job, await this.#session.run(this.#noted(program)));
@@ -85,8 +94,10 @@ export class PostgresPooledSession implements PooledSession {
   }
 
   /** Takes away what a statement may have left. Rejects where the connection is not to be used any more. */
-  clean(): Promise<void> {
-    return this.#session.clean();
+  async clean(): Promise<void> {
+    if (!this.#mayHaveLeft) return;
+    await this.#session.clean();
+    this.#mayHaveLeft = false;
   }
 
   commitOutcome(): Job | undefined {
@@ -124,6 +135,20 @@ export class PostgresPooledSession implements PooledSession {
 
   cut(): void {
     this.#session.cut();
+  }
+
+  /** Both in one trip. The server runs one after the other. */
+  async #inState(job: Job, program: Program<JobAnswer>): Promise<DigestInState> {
+    const together = <T>(part: Program<T>): Promise<T> =>
+      this.#session.read(part, true, () => undefined);
+    const [bounds, read] = await Promise.allSettled([
+      together(jobProgram(this.#context, { kind: 'snapshotBounds' })),
+      together(program),
+    ]);
+    if (read.status === 'rejected') throw read.reason;
+    if (bounds.status === 'rejected') throw bounds.reason;
+    const state = answerValue(job, bounds.value) as string;
+    return { state, digest: answerValue(job, read.value) as Digest };
   }
 
   #noted(program: Program<JobAnswer>): Program<JobAnswer> {

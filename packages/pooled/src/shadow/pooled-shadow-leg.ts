@@ -11,7 +11,7 @@ import type {
 import { SnapshotLostError } from '@changeover/core';
 import { type PagesRead, writtenSince } from '@changeover/engines';
 import { digestAnswer, isDatasetOperation } from '../job.ts';
-import type { Job } from '../job.ts';
+import type { DigestInState, Job } from '../job.ts';
 import type { StoreOperation } from '../dataset/dataset-management.ts';
 import type { SnapshotOnLoan } from '../held-snapshots.ts';
 import type { PooledEngine } from '../pooled-engine.ts';
@@ -24,21 +24,27 @@ const lockTimeoutMs = 10;
 export class PooledShadowLeg implements ShadowLeg {
   /** A field, for whoever puts an object in front of this one: see `ShadowLeg.tellsVersions`. */
   readonly tellsVersions: boolean;
+  /** A field as well. */
+  readonly digestTellsState: boolean;
+  /** Absent on PostgreSQL, where the state is the mark. */
+  readonly mark: ShadowLeg['mark'];
   readonly #shadow: PooledEngine;
-  readonly #callers: PooledEngine;
   readonly #maxRunning: number;
   #running = 0;
 
   /**
    * @param shadow the pools for comparison.
-   * @param callers the pools of the callers, for what can be asked of them without a wait.
    * @param maxRunning shadow calls at once.
    */
-  constructor(shadow: PooledEngine, callers: PooledEngine, maxRunning: number) {
+  constructor(shadow: PooledEngine, maxRunning: number) {
     this.#shadow = shadow;
-    this.#callers = callers;
     this.#maxRunning = maxRunning;
     this.tellsVersions = shadow.engine === 'sqlite';
+    const isPostgres = shadow.engine === 'postgresql';
+    this.digestTellsState = isPostgres;
+    this.mark = isPostgres
+      ? undefined
+      : async (dataset) => await shadow.mark(parseDatasetName(dataset));
   }
 
   admits(): boolean {
@@ -49,12 +55,13 @@ export class PooledShadowLeg implements ShadowLeg {
     const { operation, args } = readOf(call);
     if (isDatasetOperation(operation)) {
       const [dataset, ...rest] = args;
-      return (await this.#run(call, dataset, {
-        kind: 'operation',
-        operation,
-        args: rest,
-        digest: true,
-      })) as Digest;
+      const withState = this.digestTellsState && call.onState !== undefined;
+      const job = { kind: 'operation', operation, args: rest, digest: true, withState } as const;
+      const answer = await this.#run(call, dataset, job);
+      if (!withState) return answer as Digest;
+      const { state, digest } = answer as DigestInState;
+      call.onState(state);
+      return digest;
     }
     return digestAnswer(operation, await this.read(call));
   }
@@ -69,17 +76,11 @@ export class PooledShadowLeg implements ShadowLeg {
   }
 
   version(dataset: string): string | undefined {
-    return this.#callers.version(dataset);
+    return this.#shadow.version(dataset);
   }
 
   async state(dataset: string, signal: AbortSignal): Promise<string | undefined> {
-    const engine = this.#shadow.engine === 'postgresql' ? this.#shadow : this.#callers;
-    return await engine.state(parseDatasetName(dataset), signal);
-  }
-
-  async mark(dataset: string, signal: AbortSignal): Promise<string | undefined> {
-    if (this.#shadow.engine === 'postgresql') return await this.state(dataset, signal);
-    return await this.#callers.mark(parseDatasetName(dataset));
+    return await this.#shadow.state(parseDatasetName(dataset), signal);
   }
 
   async writesSince(call: ShadowCall, mark: string): Promise<WritesSeen | undefined> {

@@ -29,6 +29,9 @@ export interface SqliteSetting {
  * is made outside, where it holds up nobody. */
 const workerBusyTimeoutMs = 5;
 
+/** A digest whose read was measured to take no longer, in ms, is made on the main thread: to ask a worker takes as much of that. */
+const inlineDigestMs = 0.2;
+
 /** Statements after which a view or an index may mean something else. Whichever it doesn't know costs one more look. */
 const schemaWords: ReadonlySet<string> = new Set(['CREATE', 'DROP', 'ALTER']);
 
@@ -37,8 +40,8 @@ export interface SqliteHosts {
   readonly workers: WorkerSet;
   /** For what nothing bounds, and for transactions. */
   readonly children: ChildSet;
-  /** The connections on the main thread; undefined where every read goes to a worker. */
-  readonly inline: InlineReaders | undefined;
+  /** The connections on the main thread. */
+  readonly inline: InlineReaders;
 }
 
 /** Makes the pools of SQLite datasets: one writer and some readers in the shared worker threads, beside them connections in
@@ -59,6 +62,7 @@ export class SqliteDriver implements EngineDriver {
   open(dataset: string, onEmpty: () => void): PooledDataset {
     const file = datasetFile(this.setting.location, 'sqlite', dataset);
     const costs = new StatementCosts();
+    const isForCallers = this.setting.purpose === 'callers';
     const routes = new StatementRoutes();
     const forget = (): void => {
       routes.clear();
@@ -81,7 +85,7 @@ export class SqliteDriver implements EngineDriver {
         inline !== undefined &&
         !routes.isRecursive(job) &&
         job.kind === 'operation' &&
-        !isForComparison(job) &&
+        (isForCallers ? !isForComparison(job) : job.digest === true) &&
         !isWriting(job)
       ) {
         costs.note(costs.keyOf(job), durationMs, cellsOf(value));
@@ -110,8 +114,12 @@ export class SqliteDriver implements EngineDriver {
     onChanged: () => void,
     onClosed: () => void,
   ): InlineReads {
-    const { inlineThresholdMs, cacheSizeKib } = this.#sqlite;
-    const { clock } = this.setting;
+    const { cacheSizeKib } = this.#sqlite;
+    const { clock, purpose } = this.setting;
+    const isForCallers = purpose === 'callers';
+    const inlineThresholdMs = isForCallers
+      ? this.#sqlite.inlineThresholdMs
+      : Math.min(this.#sqlite.inlineThresholdMs, inlineDigestMs);
     const reader = new InlineReader({ dataset, file, cacheSizeKib, clock, onClosed, onChanged });
     const looked = (look: () => string | undefined): string | undefined => {
       if (!reader.open && !readers.hasRoom) return undefined;
@@ -121,7 +129,7 @@ export class SqliteDriver implements EngineDriver {
     };
     return {
       tryRead(job) {
-        if (isWriting(job)) return undefined;
+        if (isWriting(job) || (job.digest === true) === isForCallers) return undefined;
         const key = costs.keyOf(job);
         if (!costs.isInline(key, inlineThresholdMs) || (!reader.open && !readers.hasRoom))
           return undefined;
