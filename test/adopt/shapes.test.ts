@@ -190,3 +190,17 @@ test.each(left)('%s is left as it is, with what to do', (file, source, said) => 
   expect([outcome, diff]).toEqual(['nothing', '']);
   expect(notes.join('\n')).toContain(said);
 });
+
+test('lists who requires a handle that is exported where it is made', () => {
+  const path = join(folder, 'connection.cjs');
+  writeFileSync(path, "const { Pool } = require('pg');\nmodule.exports = new Pool();\n");
+  writeFileSync(
+    join(folder, 'users.cjs'),
+    "const db = require('./connection.cjs');\nexports.all = () => db.query('select 1');\n",
+  );
+  const { callSites } = adopt(path, { dryRun: true });
+  expect(callSites.stay.map(({ file, line }) => `${file}:${String(line)}`)).toEqual([
+    'users.cjs:1',
+    'users.cjs:2',
+  ]);
+});
