@@ -21,7 +21,7 @@ export function importsOf(file: SourceFile): ReadonlyMap<string, Imported> {
     const module = /require\((['"])(.*?)\1\)/.exec(equals.getText())?.[2];
     if (module !== undefined) found.set(equals.getName(), { module, name: 'default' });
   }
-  // `let pg; … pg = await import('pg')`: loaded at first use.
+  // What is loaded at first use is put in a variable that was there.
   for (const assigned of file.getDescendantsOfKind(SyntaxKind.BinaryExpression)) {
     const name = assigned.getLeft();
     if (
@@ -49,7 +49,7 @@ export function importsOf(file: SourceFile): ReadonlyMap<string, Imported> {
   return found;
 }
 
-/** `require('m')`, `require('m').Name`, `(await import('m')).default`. */
+/** `require('m')`, `require('m').Name`, and what awaits a module, with or without `.default`. */
 function requiredBy(expression: Expression): Imported | undefined {
   if (Node.isPropertyAccessExpression(expression)) {
     const whole = requiredBy(expression.getExpression());
