@@ -47,7 +47,7 @@ export function bridgeDatabase(
 ): Database.Database {
   const bridge = bridgePartOf(options, ['pooled']);
   const { name, pure = [], pooled } = options;
-  const { prepare } = ((handle as unknown) ?? {}) as { readonly prepare?: unknown };
+  const { prepare } = Object(handle) as { readonly prepare?: unknown };
   if (typeof prepare !== 'function')
     throw new WiringError(
       `The handle of "${name}" is no Database of better-sqlite3: it has no prepare.`,

@@ -49,7 +49,7 @@ class BridgedClient<T extends pg.ClientBase> {
 
   constructor(client: T, options: BridgeClientOptions) {
     const parsed = parseOptions(options);
-    const { query } = ((client as unknown) ?? {}) as { readonly query?: unknown };
+    const { query } = Object(client) as { readonly query?: unknown };
     if (typeof query !== 'function')
       throw new WiringError(`The handle of "${options.name}" is no client of pg: it has no query.`);
     if ('totalCount' in client)

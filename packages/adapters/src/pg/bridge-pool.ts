@@ -45,7 +45,7 @@ class BridgedPool<T extends pg.Pool> {
 
   constructor(pool: T, options: BridgeClientOptions) {
     const parsed = parseOptions(options);
-    const { query, connect } = ((pool as unknown) ?? {}) as Partial<pg.Pool>;
+    const { query, connect } = Object(pool) as Partial<pg.Pool>;
     if (typeof query !== 'function' || typeof connect !== 'function')
       throw new WiringError(
         `The handle of "${options.name}" is no pool of pg: it has no query and connect.`,

@@ -66,6 +66,6 @@ export class CheckedOutSession implements Session {
     });
     const answer = this.#line.run(statement, values);
     // Its caller reads a cursor or a stream when it likes, and may ask the pool for something between: this connection is its own.
-    return statement.submittable === undefined ? answer : Promise.race([answer, undefined]);
+    return statement.submittable === undefined ? answer : Promise.race([answer, Promise.resolve()]);
   }
 }

@@ -15,7 +15,7 @@ test("what the adapter warns of goes to the bridge's own log, which keeps to CHA
   const { logger } = bridgeOf(pool).services;
   const said: unknown[] = [];
   logger.warn = (_fields: unknown, text?: unknown) => said.push(text);
-  pooled.emit('error', new Error('gone'), undefined as never);
+  pooled.emit('error', new Error('gone'), undefined);
   expect(said).toEqual(['an idle connection of the pool was lost']);
   delete process.env['CHANGEOVER_LOG'];
   await pool.end();
