@@ -178,7 +178,7 @@ async function measureAll({
       try {
         const databaseUrl = benchCase.needsPostgres === true ? (postgres?.url ?? given) : undefined;
         const alone = chosen.length === 1;
-        const result = await runApart(benchCase, { quick, alone, databaseUrl });
+        const result = await runInOwnProcess(benchCase, { quick, alone, databaseUrl });
         measured.push({ benchCase, result, tookMs: performance.now() - startedMs });
       } catch (error) {
         failed.push({ name: benchCase.name, reason: (error as Error).message });
@@ -192,7 +192,7 @@ async function measureAll({
 }
 
 /** Runs a benchmark in a process of its own, which ends with this one. */
-function runApart(benchCase: BenchCase, context: BenchContext): Promise<CaseResult> {
+function runInOwnProcess(benchCase: BenchCase, context: BenchContext): Promise<CaseResult> {
   return new Promise((resolve, reject) => {
     const child = fork(
       join(import.meta.dirname, 'bench/run-case.ts'),

@@ -43,7 +43,7 @@ async function measureMemory({ quick }: BenchContext): Promise<CaseResult> {
     ]);
     if (build !== 0)
       throw new Error('the packages, whose memory is to be measured, can not be built');
-    const [held, long] = [await heldMemory(scale), await runApart(longRun(scale))];
+    const [held, long] = [await heldMemory(scale), await runInOwnProcess(longRun(scale))];
     return { figures: [...held, growthOf(long, scale.manyCalls)], plots: [memoryPlot(long)] };
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -79,14 +79,17 @@ async function heldMemory(scale: Scale): Promise<Figure[]> {
   };
   for (let round = 0; round < rounds; round += 1) {
     const [legacy, idle] = await Promise.all([
-      runApart(orderOf(scale, { stage: 'legacy', calls })),
-      runApart(orderOf(scale, { stage: 'pooled', heldMib: 0, datasets }), fullYoungGenerations),
+      runInOwnProcess(orderOf(scale, { stage: 'legacy', calls })),
+      runInOwnProcess(
+        orderOf(scale, { stage: 'pooled', heldMib: 0, datasets }),
+        fullYoungGenerations,
+      ),
     ]);
     reports.legacy.push(legacy);
     reports.idle.push(idle);
     // One after the other: beside another process pooled takes 15 MiB more.
-    reports.pooled.push(await runApart(orderOf(scale, { stage: 'pooled', calls })));
-    reports.shadow.push(await runApart(orderOf(scale, { stage: 'shadow', calls })));
+    reports.pooled.push(await runInOwnProcess(orderOf(scale, { stage: 'pooled', calls })));
+    reports.shadow.push(await runInOwnProcess(orderOf(scale, { stage: 'shadow', calls })));
   }
   const rss = (stage: keyof typeof reports): number[] => reports[stage].map((one) => one.rssMib);
   const figures = (['pooled', 'shadow'] as const).map((stage) =>
@@ -139,7 +142,7 @@ function memoryPlot({ over }: MemoryReport): Plot {
   };
 }
 
-function runApart(order: MemoryOrder, flags: readonly string[] = []): Promise<MemoryReport> {
+function runInOwnProcess(order: MemoryOrder, flags: readonly string[] = []): Promise<MemoryReport> {
   return new Promise((resolve, reject) => {
     const child = fork(join(import.meta.dirname, 'memory-process.ts'), [JSON.stringify(order)], {
       // As a user has it: the built packages. From source each worker thread would hold 16 MiB for the stripping of types.

@@ -94,8 +94,8 @@ async function measureOn(context: BenchContext, engine: Engine, rows: number): P
     const order = { ...bench.location, engine, dataset, rows };
     const [verify, scan]: [ScanReport[], ScanReport[]] = [[], []];
     for (let round = 0; round < 3; round += 1) {
-      scan.push(await runApart({ ...order, what: 'scan' }));
-      verify.push(await runApart({ ...order, what: 'verify' }));
+      scan.push(await runInOwnProcess({ ...order, what: 'scan' }));
+      verify.push(await runInOwnProcess({ ...order, what: 'verify' }));
     }
     return { engine, rows, scan, verify };
   } finally {
@@ -135,7 +135,7 @@ async function fill(
     await storage.execute(dataset, 'ALTER TABLE data ADD PRIMARY KEY (id)');
 }
 
-function runApart(order: ScanOrder): Promise<ScanReport> {
+function runInOwnProcess(order: ScanOrder): Promise<ScanReport> {
   return new Promise((resolve, reject) => {
     const child = fork(new URL('./scan-process.ts', import.meta.url), [JSON.stringify(order)], {
       execArgv: process.execArgv.filter((flag) => flag !== '--expose-gc'),

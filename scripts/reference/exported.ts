@@ -50,7 +50,7 @@ const errorFiles = [
   'packages/pooled/src/pool/pool-errors.ts',
   'packages/bridge/src/call/members.ts',
   'packages/bridge/src/guarantees/errors.ts',
-  'packages/adapters/src/pg/standing.ts',
+  'packages/adapters/src/pg/connection-settings.ts',
   'packages/adapters/src/shared/last-write-error.ts',
   'packages/adapters/src/shared/transaction-wait-error.ts',
 ];

@@ -63,7 +63,7 @@ export function recordManyKeys(folder: string, keys: number, nowMs: number): Man
       path: place.store,
       run: `hour ${String(ago)}`,
       logger: silentLogger,
-      clock: standingClock(nowMs - ago * hourMs),
+      clock: stoppedClock(nowMs - ago * hourMs),
       maxCells: 10_000,
     });
     for (const plan of plans) recordHour(recorder, plan, ago, nowMs - ago * hourMs);
@@ -193,7 +193,7 @@ function writeLedger(store: string, plans: readonly KeyPlan[], nowMs: number): v
 }
 
 /** Its timers never come due. */
-function standingClock(wallMs: number): Clock {
+function stoppedClock(wallMs: number): Clock {
   return {
     monotonicMs: () => wallMs,
     wallMs: () => wallMs,

@@ -9,10 +9,10 @@ import {
   bareUrl,
   shownUrl,
   splitUrl,
-  standingSettings,
+  requiredSettings,
   startupOptions,
 } from './postgres-settings.ts';
-import { decideStanding, standbyError } from './postgres-standing.ts';
+import { decideKeptBy, standbyError } from './postgres-connection-facts.ts';
 import type { MayLeave } from './postgres-traces.ts';
 
 /** How to reach a PostgreSQL database. */
@@ -107,15 +107,15 @@ async function stand(
   timeoutMs: number,
 ): Promise<void> {
   const { url, dataset } = options;
-  const settings = standingSettings(dataset);
-  const standing = await session.standing(settings);
-  if (options.needsPrimary === true && standing.isStandby) throw standbyError(url, dataset);
+  const settings = requiredSettings(dataset);
+  const found = await session.connectionFacts(settings);
+  if (options.needsPrimary === true && found.isStandby) throw standbyError(url, dataset);
   const toldProcessId = session.processId;
-  const kept = await decideStanding({ url, dataset, settings, standing, toldProcessId, timeoutMs });
+  const kept = await decideKeptBy({ url, dataset, settings, found, toldProcessId, timeoutMs });
   const all = { ...bareUrl(url).settings, ...limitsOf(options), ...settings };
   if (kept === 'set') await session.setForSession(all);
   else if (kept === 'each transaction') session.setInTransactions(all);
-  if (!standing.hasSchema) throw new DatasetNotFoundError(dataset ?? '', { engine: 'postgresql' });
+  if (!found.hasSchema) throw new DatasetNotFoundError(dataset ?? '', { engine: 'postgresql' });
 }
 
 function limitsOf(options: PostgresSessionOptions): Record<string, string> {
@@ -145,7 +145,7 @@ function clientConfig(
     // The driver's types want numbers, and the server takes either.
     ...(limitsOf(options) as unknown as pg.ClientConfig),
     connectionString: url,
-    options: startupOptions(given, standingSettings(options.dataset)),
+    options: startupOptions(given, requiredSettings(options.dataset)),
   };
 }
 

@@ -44,18 +44,18 @@ export {
   setForSession,
   shownUrl,
   splitUrl,
-  standingSettings,
+  requiredSettings,
   startupOptions,
 } from './postgres-settings.ts';
 export {
   beginText,
   checkPooledStatement,
-  decideStanding,
+  decideKeptBy,
   pooledStatementError,
-  readStanding,
+  readConnectionFacts,
   standbyError,
-  standingQuestion,
-} from './postgres-standing.ts';
+  connectionFactsQuery,
+} from './postgres-connection-facts.ts';
 export { checkDeferred, type MayLeave, PooledTraces } from './postgres-traces.ts';
 export { isRecoveryRefusal } from './postgres-transaction.ts';
 export {

@@ -8,7 +8,7 @@ import { requestCancel } from './postgres-cancel.ts';
 import { copyChunks } from './postgres-copy.ts';
 import type { PostgresResult } from './postgres-query.ts';
 import { alone, type DriverClient, PostgresSender, type Send } from './postgres-sender.ts';
-import { type PostgresSettings, setForSession, standingSettings } from './postgres-settings.ts';
+import { type PostgresSettings, setForSession, requiredSettings } from './postgres-settings.ts';
 import { cleanConnection, type MayLeave, PooledTraces } from './postgres-traces.ts';
 import { insertingStatement } from './session-facts/session-facts.ts';
 import { isRecoveryRefusal, PostgresTransaction } from './postgres-transaction.ts';
@@ -16,11 +16,11 @@ import {
   beginText,
   checkPooledStatement,
   pooledStatementError,
-  readStanding,
+  readConnectionFacts,
   standbyError,
-  type Standing,
-  standingQuestion,
-} from './postgres-standing.ts';
+  type ConnectionFacts,
+  connectionFactsQuery,
+} from './postgres-connection-facts.ts';
 import {
   checkPostgresExecute,
   checkPostgresQuery,
@@ -149,15 +149,15 @@ export class PostgresSession implements AsyncSession {
   }
 
   /** Asks the server in one trip for what the connection stands on. */
-  async standing(settings: PostgresSettings): Promise<Standing> {
-    const { text, values } = standingQuestion(settings, this.#dataset);
+  async connectionFacts(settings: PostgresSettings): Promise<ConnectionFacts> {
+    const { text, values } = connectionFactsQuery(settings, this.#dataset);
     const { rows } = await this.#sender.send({
       sql: text,
       params: values,
       cells: false,
       mayName: false,
     });
-    return readStanding(rows[0] ?? {}, settings, this.#dataset);
+    return readConnectionFacts(rows[0] ?? {}, settings, this.#dataset);
   }
 
   /** Sets what the connection was not opened with, for as long as it is open. */
@@ -189,7 +189,7 @@ export class PostgresSession implements AsyncSession {
           this.#sender.forgetStatements();
           await this.#setAgain();
         }
-        if ((await this.standing({})).hasSchema) return;
+        if ((await this.connectionFacts({})).hasSchema) return;
       } catch (error) {
         this.#sender.lose();
         throw error;
@@ -276,7 +276,7 @@ export class PostgresSession implements AsyncSession {
   async #setAgain(): Promise<void> {
     this.#settings.readOnlyDefault = false;
     // RESET goes back to what a connection was opened with, which a pooler has dropped.
-    if (this.#leavesTraces) await this.setForSession(standingSettings(this.#dataset));
+    if (this.#leavesTraces) await this.setForSession(requiredSettings(this.#dataset));
     await this.#sender.simple(`SET search_path TO ${this.#schema}`);
     // Told with other quotes than at connecting.
     this.#settings.accept('search_path');
@@ -481,7 +481,7 @@ export class PostgresSession implements AsyncSession {
   async #writeError(error: unknown, access: Access): Promise<unknown> {
     const { code } = error as { code?: unknown };
     if (access !== 'write' || code !== '25006' || this.transactionState !== 'none') return error;
-    const { isStandby } = await this.standing({});
+    const { isStandby } = await this.connectionFacts({});
     return isStandby ? this.#standbyMet() : error;
   }
 

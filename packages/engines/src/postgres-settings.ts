@@ -6,7 +6,7 @@ export type PostgresSettings = Readonly<Record<string, string>>;
 /** What every statement of both legs relies on, the names' lookup and how values are written.
  *
  * @param dataset undefined for work on the datasets themselves. */
-export function standingSettings(dataset: string | undefined): PostgresSettings {
+export function requiredSettings(dataset: string | undefined): PostgresSettings {
   return {
     TimeZone: 'UTC',
     DateStyle: 'ISO',

@@ -2,7 +2,7 @@ import { StatementError } from './api/storage-errors.ts';
 import { classifyError } from './errors.ts';
 import type { PostgresSender } from './postgres-sender.ts';
 import type { PostgresSettings } from './postgres-settings.ts';
-import { beginText } from './postgres-standing.ts';
+import { beginText } from './postgres-connection-facts.ts';
 import { checkDeferred, type PooledTraces } from './postgres-traces.ts';
 import type { TransactionStep } from './program.ts';
 import type { TransactionState } from './session.ts';

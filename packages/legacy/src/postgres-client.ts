@@ -3,7 +3,7 @@ import {
   type CancelTarget,
   postgresDriver,
   splitUrl,
-  standingSettings,
+  requiredSettings,
   startupOptions,
 } from '@changeover/engines';
 import type pg from 'pg';
@@ -33,7 +33,7 @@ function clientConfig(url: string, dataset: string | undefined, isBare: boolean)
     ...usual,
     connectionString: split.url,
     idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
-    options: startupOptions(split.options, standingSettings(dataset)),
+    options: startupOptions(split.options, requiredSettings(dataset)),
   };
 }
 

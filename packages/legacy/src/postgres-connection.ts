@@ -15,7 +15,7 @@ import {
   checkPostgresExecute,
   checkPostgresQuery,
   classifyError,
-  decideStanding,
+  decideKeptBy,
   emptyStepResult,
   givesRowsAndActs,
   inputCells,
@@ -27,15 +27,15 @@ import {
   type PostgresSettings,
   type Program,
   quoteIdentifier,
-  readStanding,
+  readConnectionFacts,
   refusesStartup,
   requestCancel,
   runProgramAsync,
   setForSession,
   shownUrl,
   standbyError,
-  standingQuestion,
-  standingSettings,
+  connectionFactsQuery,
+  requiredSettings,
   type Step,
   type StepResult,
   toStorageError,
@@ -190,15 +190,15 @@ export class PostgresConnection implements Connection {
   /** Sees to it that the connection has what every statement relies on. */
   async #stand(): Promise<void> {
     const dataset = this.#dataset;
-    const settings = standingSettings(dataset);
-    const { text, values } = standingQuestion(settings, dataset);
+    const settings = requiredSettings(dataset);
+    const { text, values } = connectionFactsQuery(settings, dataset);
     const { rows } = await this.#client.query<Record<string, unknown>>(text, [...values]);
-    const standing = readStanding(rows[0] ?? {}, settings, dataset);
-    const kept = await decideStanding({
+    const found = readConnectionFacts(rows[0] ?? {}, settings, dataset);
+    const kept = await decideKeptBy({
       url: this.#url,
       dataset,
       settings,
-      standing,
+      found,
       toldProcessId: targetOf(this.#client).processID,
       timeoutMs: connectTimeoutMs,
     });
@@ -215,8 +215,7 @@ export class PostgresConnection implements Connection {
       for (const [name, value] of this.#changedSettings) this.#firstSettings.set(name, value);
       this.#changedSettings.clear();
     }
-    if (!standing.hasSchema)
-      throw new DatasetNotFoundError(dataset ?? '', { engine: 'postgresql' });
+    if (!found.hasSchema) throw new DatasetNotFoundError(dataset ?? '', { engine: 'postgresql' });
   }
 
   /** Asks the server to give up what this connection runs, on a connection of its own. A pooler knows by the same number which process

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { bridgeOf } from '@changeover/bridge';
-import { bridgeClient, bridgePool, StandingError } from '@changeover/adapters/pg';
+import { bridgeClient, bridgePool, ConnectionSettingsError } from '@changeover/adapters/pg';
 import { createStaticStageSource, silentLogger } from '@changeover/bridge';
 import { once } from 'node:events';
 import pg from 'pg';
@@ -288,7 +288,7 @@ test('a pool on another database is refused by name', async () => {
     allowExitOnIdle: true,
   });
   const { db } = await clients.make('pooled', { pooled: () => pool });
-  await expect(db.query('select text from notes')).rejects.toBeInstanceOf(StandingError);
+  await expect(db.query('select text from notes')).rejects.toBeInstanceOf(ConnectionSettingsError);
 });
 
 describe.each(stages)('a pool at %s', (stage) => {

@@ -4,7 +4,7 @@ import { type LegName, NotComparableError } from '@changeover/core';
 import type Database from 'better-sqlite3';
 import { Connection } from './connection.ts';
 import { numberOf, sqliteStateSql, stateIn } from '../shared/data-state.ts';
-import { type NativeStatement, PreparedText, type TextSurroundings } from './prepared-text.ts';
+import { type NativeStatement, PreparedText, type StatementContext } from './prepared-text.ts';
 import { RowIterator } from './row-iterator.ts';
 import { copySettings, hasPrivateData, withoutWaiting } from './session-settings.ts';
 import { type StatementTraits, traitsOf, unknownTraits } from '../shared/statement-traits.ts';
@@ -26,7 +26,7 @@ export interface HandleSessionOptions {
  *
  * All of it is synchronous, so at most one statement runs at a time, but for those that a statement's own functions make.
  */
-export class HandleSession implements TextSurroundings {
+export class HandleSession implements StatementContext {
   readonly handle: Connection;
   readonly #options: HandleSessionOptions;
   #writer: Connection | undefined;

@@ -6,7 +6,7 @@ import { type StatementTraits, unknownTraits } from '../shared/statement-traits.
 export type NativeStatement = Database.Statement;
 
 /** What {@link PreparedText} asks of what it is part of. */
-export interface TextSurroundings {
+export interface StatementContext {
   /** Moves whenever what statements mean may have changed. */
   readonly meaning: number;
   /** What the handle's `defaultSafeIntegers` was set to last. */
@@ -36,7 +36,7 @@ interface Compiled {
  */
 export class PreparedText {
   readonly #sql: string;
-  readonly #surroundings: TextSurroundings;
+  readonly #context: StatementContext;
   readonly #compiled = new Map<Connection, Compiled>();
   #latest: Compiled;
   #mode: number;
@@ -46,10 +46,10 @@ export class PreparedText {
   #usesLeft = 0;
 
   /** @throws what the driver throws for a text that can't be compiled. */
-  constructor(sql: string, surroundings: TextSurroundings, connection: Connection) {
+  constructor(sql: string, context: StatementContext, connection: Connection) {
     this.#sql = sql;
-    this.#surroundings = surroundings;
-    this.#mode = surroundings.safeIntegers ? bigIntegers : 0;
+    this.#context = context;
+    this.#mode = context.safeIntegers ? bigIntegers : 0;
     this.#latest = this.#compile(connection);
   }
 
@@ -80,12 +80,12 @@ export class PreparedText {
 
   /** What the statement does. */
   get traits(): StatementTraits {
-    const { meaning } = this.#surroundings;
+    const { meaning } = this.#context;
     if (this.#meaning === meaning && this.#usesLeft > 0) {
       this.#usesLeft -= 1;
       return this.#traits;
     }
-    const traits = this.#surroundings.classify(this.#sql);
+    const traits = this.#context.classify(this.#sql);
     // What the engine has compiled as a statement that only reads leaves the schema as it is, whatever else can't be told.
     this.#traits =
       traits.changesSchema && this.latest.readonly ? { ...traits, changesSchema: false } : traits;
@@ -155,7 +155,7 @@ export class PreparedText {
   #compile(connection: Connection): Compiled {
     const native = connection.database.prepare(this.#sql);
     if (this.#bound !== undefined) native.bind(...this.#bound);
-    const mode = this.#surroundings.safeIntegers ? bigIntegers : 0;
+    const mode = this.#context.safeIntegers ? bigIntegers : 0;
     const compiled = { connection, native, mode };
     this.#compiled.set(connection, compiled);
     return compiled;

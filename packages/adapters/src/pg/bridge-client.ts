@@ -12,7 +12,7 @@ import { type Callback, parseQuery } from './query-arguments.ts';
 import { KeptSession } from './session.ts';
 import type { Session } from './statement.ts';
 import { Settings } from './settings.ts';
-import { Standing } from './standing.ts';
+import { ConnectionSettings } from './connection-settings.ts';
 import { StatementBridge } from './statement-bridge.ts';
 
 type Method = (...args: readonly unknown[]) => unknown;
@@ -66,13 +66,13 @@ class BridgedClient<T extends pg.ClientBase> {
       // To empty an empty set costs as much as all else here.
       if (onLegacy.size > 0 && legacy.isBetween) onLegacy.clear();
     });
-    const standing = new Standing(async (sql) =>
+    const connectionSettings = new ConnectionSettings(async (sql) =>
       this.#isConnected && legacy.isBetween ? ((await legacy.ask(sql)) as never) : undefined,
     );
     const pooled = new PooledConnections({
       pool: givenPool(options) ?? poolLike(client, parsed),
       logger,
-      standing,
+      connectionSettings,
       tell: (event, message) => {
         client.emit(event, message);
       },

@@ -13,7 +13,7 @@ import { PoolSession } from './pool-session.ts';
 import { type LendCallback, PooledConnections } from './pooled-connections.ts';
 import { type Callback, parseQuery } from './query-arguments.ts';
 import { send } from './send.ts';
-import { Standing } from './standing.ts';
+import { ConnectionSettings } from './connection-settings.ts';
 import { StatementBridge } from './statement-bridge.ts';
 
 type Method = (...args: readonly unknown[]) => unknown;
@@ -65,7 +65,8 @@ class BridgedPool<T extends pg.Pool> {
       asked,
       logger,
       // One that is made like the handle stands where that stands.
-      standing: given && new Standing((sql) => send(raw, sql) as Promise<never>),
+      connectionSettings:
+        given && new ConnectionSettings((sql) => send(raw, sql) as Promise<never>),
       tell: () => undefined,
     });
     this.#pooled = pooled;

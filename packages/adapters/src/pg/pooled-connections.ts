@@ -2,7 +2,7 @@ import type { Logger } from '@changeover/bridge';
 import type { Client, Pool, PoolClient } from 'pg';
 import { send } from './send.ts';
 import type { Settings } from './settings.ts';
-import type { Standing } from './standing.ts';
+import type { ConnectionSettings } from './connection-settings.ts';
 import type { Statement } from './statement.ts';
 import { endOf } from './submittable.ts';
 
@@ -13,7 +13,7 @@ export interface PooledConnectionsOptions {
   readonly asked?: Pool | undefined;
   readonly logger: () => Logger;
   /** Makes a new connection stand on what the legacy one stands on. Default: it does already. */
-  readonly standing?: Standing | undefined;
+  readonly connectionSettings?: ConnectionSettings | undefined;
   /** Told what connections say beside answers. */
   readonly tell: (event: 'notice' | 'notification', message: unknown) => void;
 }
@@ -112,11 +112,11 @@ export class PooledConnections {
     } catch (error) {
       throw this.#noted(error);
     }
-    const { standing } = this.#options;
-    if (standing === undefined) return client;
+    const { connectionSettings } = this.#options;
+    if (connectionSettings === undefined) return client;
     let checked = this.#checked.get(client);
     if (checked === undefined) {
-      checked = standing.give(client);
+      checked = connectionSettings.give(client);
       this.#checked.set(client, checked);
     }
     try {
@@ -130,7 +130,7 @@ export class PooledConnections {
 
   /** The same for a callback, in the tick in which the pool has it. */
   lend(callback: LendCallback): void {
-    if (this.#options.standing === undefined) {
+    if (this.#options.connectionSettings === undefined) {
       this.pool.connect((error, client, done) => {
         callback(error === undefined ? error : (this.#noted(error) as Error), client, done);
       });

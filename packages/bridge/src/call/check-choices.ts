@@ -41,14 +41,14 @@ export function checkChoices(name: string, options: Choices): void {
   const { services } = options;
   if (services !== undefined && typeof services?.serve !== 'function')
     refuse(name, 'services', services, 'bridgeOf(other).services');
-  if (services !== undefined) refuseBesideServices(name, options);
+  if (services !== undefined) refuseWithServices(name, options);
 }
 
 /** Settings that a bridge has of its own whatever services it shares. */
 const ownSettings: readonly string[] = ['rules'];
 
 /** @throws {WiringError} for settings that the shared services have already, which would be passed over without a word. */
-function refuseBesideServices(name: string, options: Choices): void {
+function refuseWithServices(name: string, options: Choices): void {
   const passedOver = settingNames.filter(
     (setting) =>
       !ownSettings.includes(setting) &&

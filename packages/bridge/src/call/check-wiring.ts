@@ -95,12 +95,12 @@ function missingFromLegacy(legacy: object, member: Member): string {
   const name = path.at(-1) ?? '';
   if (name in owner)
     return `${absent}: it is a property, which needs no declaration: leave ${name} out, or where it is an object write ${name}: sub({ … })`;
-  const names = namesBeside(legacy, member);
+  const names = siblingMethods(legacy, member);
   return `${absent}: ${names.length === 0 ? 'it has no methods' : knownNames(operation, names)}`;
 }
 
 /** The methods of the object that a member would be of, each by its whole name. */
-function namesBeside(legacy: object, member: Member): string[] {
+function siblingMethods(legacy: object, member: Member): string[] {
   const owner = ownerOf(legacy, member);
   const inside = member.path.slice(0, -1);
   return owner === undefined

@@ -98,7 +98,7 @@ export function publishPools({
 
 /** What the running processes on this machine say of their pools, the oldest process last. Never throws. */
 export function readPools(storePath: string, clock: Clock = systemClock): ProcessPools[] {
-  const found = filesBeside(storePath)
+  const found = poolFiles(storePath)
     .slice(0, mostProcesses)
     .map((path) =>
       tryTo(() => {
@@ -122,7 +122,7 @@ function writeWhole(path: string, text: string): void {
   renameSync(temporaryPath, path);
 }
 
-function filesBeside(storePath: string): string[] {
+function poolFiles(storePath: string): string[] {
   const [folder, prefix] = [dirname(storePath), `${basename(storePath)}${marker}`];
   const names = tryTo(() => readdirSync(folder)) ?? [];
   return names
@@ -132,7 +132,7 @@ function filesBeside(storePath: string): string[] {
 
 /** Of processes that were killed. */
 function removeForgotten(storePath: string, clock: Clock): void {
-  for (const path of filesBeside(storePath)) {
+  for (const path of poolFiles(storePath)) {
     tryTo(() => {
       if (clock.wallMs() - statSync(path).mtimeMs > forgottenMs) rmSync(path, { force: true });
     });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { digestResult } from '@changeover/compare';
-import { decide, mostRounds, type Round, type Surroundings, turnRounds } from './confirmation.ts';
+import { decide, mostRounds, type Round, type Evidence, turnRounds } from './confirmation.ts';
 import type { Outcome } from './shadow-caller.ts';
 
 const rows = (...values: readonly unknown[]): Outcome => ({
@@ -21,7 +21,7 @@ const round = (legacy: Outcome, pooled: Outcome, excuse?: Round['excuse']): Roun
   excuse,
 });
 const times = (count: number, one: Round): Round[] => Array.from({ length: count }, () => one);
-const quiet: Surroundings = {
+const quiet: Evidence = {
   ordered: false,
   shared: false,
   quiet: true,
@@ -35,7 +35,7 @@ const apart = round(one, other);
 const together = round(one, one);
 
 describe('a difference that was seen once', () => {
-  test.each<[string, Round, readonly Round[], Partial<Surroundings>, string]>([
+  test.each<[string, Round, readonly Round[], Partial<Evidence>, string]>([
     ['stays', apart, times(2, apart), {}, 'mismatch'],
     [
       'stays, as an error',
@@ -230,7 +230,7 @@ describe('a call whose result is not determined', () => {
   const volatile = { kind: 'volatile', reason: 'random()' } as const;
   const rounding = { kind: 'rounding', reason: 'sums' } as const;
 
-  test.each<[string, Round, readonly Round[], Surroundings['undetermined'], string]>([
+  test.each<[string, Round, readonly Round[], Evidence['undetermined'], string]>([
     ['may take other rows', apart, times(2, apart), choice, 'nondeterministic'],
     ['may take other rows now and then', apart, [together, apart], choice, 'nondeterministic'],
     [

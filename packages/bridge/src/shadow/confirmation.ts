@@ -22,7 +22,7 @@ export type Excuse =
   | { readonly verdict: 'match' | 'nondeterministic' | 'inconclusive'; readonly reason: string };
 
 /** What is known of writes around the runs. */
-export interface Surroundings {
+export interface Evidence {
   /** The call promises the order of its rows. */
   readonly ordered: boolean;
   /** The call is about no single key. */
@@ -82,7 +82,7 @@ export function noAnswer({ legacy, pooled }: Round): string | undefined {
  * @param first the answer and the first shadow run, which differ.
  * @param rounds at least {@link firstRounds}.
  */
-export function decide(first: Round, rounds: readonly Round[], around: Surroundings): Finding {
+export function decide(first: Round, rounds: readonly Round[], around: Evidence): Finding {
   for (const round of rounds) {
     const reason = noAnswer(round);
     if (reason !== undefined) return { verdict: 'inconclusive', reason };
@@ -98,7 +98,7 @@ export function decide(first: Round, rounds: readonly Round[], around: Surroundi
       : nondeterministic(around.undetermined);
   }
   const differing = [first, ...rounds].every(
-    (round) => failsApart(round) && round.legacy.kind === first.legacy.kind,
+    (round) => failsDifferently(round) && round.legacy.kind === first.legacy.kind,
   );
   // Even a call that gives another result each time gives one.
   if (differing) return stays(rounds.length, around);
@@ -120,25 +120,25 @@ export function decide(first: Round, rounds: readonly Round[], around: Surroundi
 
 /** The legs differ in digits alone. What is left of numbers that cancel out is another number whenever they are added in another order:
  * each leg must say the same, to the last digits, many times. */
-function inDigits(rounds: readonly Round[], around: Surroundings): Finding {
+function inDigits(rounds: readonly Round[], around: Evidence): Finding {
   if (!rounds.every(({ digits }) => digits === 'steady'))
     return { verdict: 'nondeterministic', reason: 'numbers differ from run to run in all digits' };
   return rounds.length < turnRounds ? { verdict: 'again' } : stays(rounds.length, around);
 }
 
 /** Each leg says the same again, and they differ. */
-function stays(rounds: number, around: Surroundings): Finding {
+function stays(rounds: number, around: Evidence): Finding {
   const needed = inOneState(around) ? firstRounds : turnRounds;
   // What all keys share is written by others all the time: only a difference that stays through many reruns is one. So is what
   // the time changes: it can't change one leg's answer only, time and again.
   const least = around.shared || around.timed === true ? mostRounds : firstRounds;
   if (rounds < Math.max(needed, least)) return { verdict: 'again' };
-  return { verdict: 'mismatch', reason: evidence(rounds, around) };
+  return { verdict: 'mismatch', reason: evidenceText(rounds, around) };
 }
 
 /** The pooled leg differs from itself while the legacy leg does not. Legacy is asked first in each round: what somebody wrote just
  * after it, and took back, only the pooled leg saw. */
-function comesAndGoes(around: Surroundings): Finding {
+function comesAndGoes(around: Evidence): Finding {
   const reason = 'the pooled leg differs from itself while the legacy leg does not';
   if (inOneState(around)) return { verdict: 'mismatch', reason };
   return around.oneState === false
@@ -153,12 +153,12 @@ function nondeterministic(undetermined: Undetermined | undefined): Finding {
   };
 }
 
-function inOneState({ snapshot, oneState, each }: Surroundings): boolean {
+function inOneState({ snapshot, oneState, each }: Evidence): boolean {
   return snapshot || each || oneState === true;
 }
 
 /** What a difference that stays was read in. */
-function evidence(rounds: number, around: Surroundings): string {
+function evidenceText(rounds: number, around: Evidence): string {
   if (around.snapshot) return 'both legs were read in one snapshot';
   return inOneState(around)
     ? 'both legs were read in one state of the data'
@@ -166,7 +166,7 @@ function evidence(rounds: number, around: Surroundings): string {
 }
 
 /** The legacy leg differs from itself: its result isn't determined, or somebody elsewhere wrote between the reruns. */
-function unsteady(rounds: number, { oneState, undetermined }: Surroundings): Finding {
+function unsteady(rounds: number, { oneState, undetermined }: Evidence): Finding {
   if (oneState !== false || undetermined !== undefined) {
     return { verdict: 'nondeterministic', reason: 'the legacy leg differs from itself' };
   }
@@ -174,7 +174,7 @@ function unsteady(rounds: number, { oneState, undetermined }: Surroundings): Fin
   return { verdict: 'raced', reason: 'somebody wrote while the legs were read again' };
 }
 
-function failsApart({ legacy, pooled }: Round): boolean {
+function failsDifferently({ legacy, pooled }: Round): boolean {
   return legacy.kind !== pooled.kind;
 }
 
@@ -212,7 +212,7 @@ function agreeNow(
   first: Round,
   last: Round,
   rounds: number,
-  { quiet, kept = false, timed, undetermined }: Surroundings,
+  { quiet, kept = false, timed, undetermined }: Evidence,
   same: (a: Outcome, b: Outcome) => boolean,
 ): Finding {
   const raced: Finding = { verdict: 'raced', reason: 'the legs agree again' };

@@ -71,10 +71,10 @@ export function describeDifference(
           .map((name) => JSON.stringify(name))
           .join(', ')}`;
   const [first] = difference.cells;
-  const apart = first === undefined ? undefined : apartText(first);
+  const distance = first === undefined ? undefined : distanceText(first);
   return {
     class: difference.class,
-    summary: `${difference.class}${places}${apart === undefined ? '' : `: ${apart}`}; ${outcomes.summary}`,
+    summary: `${difference.class}${places}${distance === undefined ? '' : `: ${distance}`}; ${outcomes.summary}`,
     cells: difference.cells,
   };
 }
@@ -95,7 +95,7 @@ export function shownCells(
 }
 
 /** Where the first difference is and how large, in words that tell no value. Rows are counted from 1. */
-function apartText(cell: CellDifference): string | undefined {
+function distanceText(cell: CellDifference): string | undefined {
   const row = `row ${String(cell.row + 1)}`;
   if (cell.column === undefined) {
     if (cell.pooled === undefined) return `${row} is missing on the pooled leg`;

@@ -8,10 +8,10 @@ const mostCounted = 9;
 export function magnitudeOf(legacy: unknown, pooled: unknown): string | undefined {
   if (legacy === null) return 'a value for NULL';
   if (pooled === null) return 'NULL for a value';
-  if (isNumber(legacy) && isNumber(pooled)) return numbersApart(legacy, pooled);
-  if (typeof legacy === 'string' && typeof pooled === 'string') return textsApart(legacy, pooled);
+  if (isNumber(legacy) && isNumber(pooled)) return numberDistance(legacy, pooled);
+  if (typeof legacy === 'string' && typeof pooled === 'string') return textDistance(legacy, pooled);
   if (legacy instanceof Date && pooled instanceof Date)
-    return timesApart(pooled.getTime() - legacy.getTime());
+    return timeDistance(pooled.getTime() - legacy.getTime());
   return undefined;
 }
 
@@ -19,12 +19,12 @@ function isNumber(value: unknown): value is number | bigint {
   return typeof value === 'number' || typeof value === 'bigint';
 }
 
-function numbersApart(legacy: number | bigint, pooled: number | bigint): string | undefined {
+function numberDistance(legacy: number | bigint, pooled: number | bigint): string | undefined {
   const [before, after] = [Number(legacy), Number(pooled)];
   if (!Number.isFinite(before) || !Number.isFinite(after)) return undefined;
   if (isWhole(legacy) && isWhole(pooled)) {
-    const apart = BigInt(pooled) - BigInt(legacy);
-    const size = apart < 0n ? -apart : apart;
+    const distance = BigInt(pooled) - BigInt(legacy);
+    const size = distance < 0n ? -distance : distance;
     if (size !== 0n && size <= BigInt(mostCounted)) return `off by ${String(size)}`;
   }
   if (before === 0 || after === 0) return before === after ? undefined : 'one of them is 0';
@@ -37,7 +37,7 @@ function isWhole(value: number | bigint): boolean {
   return typeof value === 'bigint' || Number.isInteger(value);
 }
 
-function textsApart(legacy: string, pooled: string): string | undefined {
+function textDistance(legacy: string, pooled: string): string | undefined {
   const same = (make: (text: string) => string): boolean => make(legacy) === make(pooled);
   if (same((text) => text.trimEnd())) return 'in white space at the end';
   if (same((text) => text.trim())) return 'in white space around it';
@@ -49,7 +49,7 @@ function textsApart(legacy: string, pooled: string): string | undefined {
   return `${String(size)} ${size === 1 ? 'character' : 'characters'} ${longer > 0 ? 'longer' : 'shorter'}`;
 }
 
-function timesApart(ms: number): string | undefined {
+function timeDistance(ms: number): string | undefined {
   if (!Number.isFinite(ms) || ms === 0) return undefined;
   const seconds = Math.abs(ms) / 1_000;
   return `${seconds < 1 ? `${String(Math.abs(ms))} ms` : `${String(Math.round(seconds))} s`} ${ms > 0 ? 'later' : 'earlier'}`;

@@ -11,9 +11,9 @@ export interface Moment {
 /** Rounds that are judged together. */
 export interface JudgedRounds<Round> {
   readonly rounds: readonly Round[];
-  /** See `Surroundings.oneState`. */
+  /** See `Evidence.oneState`. */
   readonly oneState: boolean | undefined;
-  /** See `Surroundings.each`. */
+  /** See `Evidence.each`. */
   readonly each: boolean;
 }
 

@@ -12,7 +12,7 @@ import {
   firstRounds,
   noAnswer,
   type Round,
-  type Surroundings,
+  type Evidence,
 } from './confirmation.ts';
 import type { HeldAnswer } from './held-answer.ts';
 import { sameOutcome, type ShadowCaller } from './shadow-caller.ts';
@@ -43,7 +43,7 @@ export interface ReadRerunsParts {
 }
 
 /** What was seen of the data around the rounds. */
-type Around = Pick<Surroundings, 'oneState' | 'each' | 'snapshot' | 'quiet' | 'kept'>;
+type Around = Pick<Evidence, 'oneState' | 'each' | 'snapshot' | 'quiet' | 'kept'>;
 
 /** The reruns of a read whose legs differed: they tell whether the difference stays, and why it may be there. */
 export class ReadReruns {

@@ -27,7 +27,7 @@ import {
 } from './write-context.ts';
 
 /** A write whose shadow is to be run. */
-interface ApartWrite {
+interface ScratchWrite {
   readonly resolved: ResolvedCall;
   readonly touched: TouchedTable;
   readonly args: readonly unknown[];
@@ -111,7 +111,7 @@ export class ScratchWrites {
     return touched.rows > maxRows ? 'too-large' : this.#context.queue.refusalOf(0, pending?.quota);
   }
 
-  #submit(write: ApartWrite, legacyCode: string | undefined): void {
+  #submit(write: ScratchWrite, legacyCode: string | undefined): void {
     const { resolved, args, pending } = write;
     const { clock, pooled } = this.#context;
     submit(
@@ -140,7 +140,7 @@ export class ScratchWrites {
     );
   }
 
-  async #effectIn(write: ApartWrite, pooled: WriteOutcome, signal: AbortSignal): Promise<void> {
+  async #effectIn(write: ScratchWrite, pooled: WriteOutcome, signal: AbortSignal): Promise<void> {
     const { resolved, touched, pending, chain, chained } = write;
     const made = 'error' in pooled ? undefined : (pooled.value as WriteEffect);
     const effect = made?.tables[touched.table];

@@ -105,7 +105,7 @@ export class MigrationWorld {
   judge(): GateJudge {
     return new GateJudge({
       data: this.recorder.summary(),
-      standing: (_backend, key) => ({ stage: this.stageOf(key) }),
+      position: (_backend, key) => ({ stage: this.stageOf(key) }),
     });
   }
 

@@ -1,5 +1,5 @@
 import type { Cause, OrderPromise, Undetermined } from '../statement.ts';
-import { evaluate, evaluateAll, type Surroundings, tellsGroupsApart } from './evaluate.ts';
+import { evaluate, evaluateAll, type QueryContext, identifiesGroups } from './evaluate.ts';
 import type { Expression, Query, Select } from './query.ts';
 import { type Column, nothing, type Rows, type Scope, union, type Value } from './rows.ts';
 import { type CommonTables, emptyScope, scopeOf } from './sources.ts';
@@ -119,7 +119,7 @@ function answerOf(query: Query, outer: CommonTables, parent: Scope | undefined):
       return withOrder(query, combined(left, right, query.body.all), ctes, parent);
     }
     case 'values': {
-      const at = surroundings(emptyScope(parent), new Map(), undefined, ctes);
+      const at = contextOf(emptyScope(parent), new Map(), undefined, ctes);
       const width = Math.max(0, ...query.body.rows.map((row) => row.length));
       const rows = query.body.rows;
       const columns = Array.from({ length: width }, (_, index): Column => ({
@@ -187,12 +187,12 @@ function combined(left: Rows, right: Rows, all: boolean): Rows {
   };
 }
 
-function surroundings(
+function contextOf(
   scope: Scope,
   windows: Select['windows'],
   group: readonly Expression[] | undefined,
   ctes: CommonTables,
-): Surroundings {
+): QueryContext {
   const query = (inner: Query, within: Scope): Value => {
     const rows = rowsOf(inner, ctes, within);
     return {
@@ -211,7 +211,7 @@ function answerOfSelect(
 ): Answer {
   const { scope: inner, causes: fromCauses } = scopeOf(select, ctes, parent);
   const group = groupOf(select);
-  const bare = surroundings(inner, select.windows, group, ctes);
+  const bare = contextOf(inner, select.windows, group, ctes);
   const columns = select.items.flatMap(({ expression, name }) => columnsOf(expression, name, bare));
   const aliases = new Map(
     select.items.flatMap(({ expression, name }) =>
@@ -220,9 +220,9 @@ function answerOfSelect(
         : [[name, { value: evaluate(expression, bare), expression }] as const],
     ),
   );
-  const at: Surroundings = { ...bare, scope: { ...inner, aliases } };
+  const at: QueryContext = { ...bare, scope: { ...inner, aliases } };
   const keyed = (terms: readonly Expression[]): boolean =>
-    !select.groupingSets && !givesSets(select) && tellsGroupsApart(terms, at);
+    !select.groupingSets && !givesSets(select) && identifiesGroups(terms, at);
   const single = select.group === undefined && hasAggregate(select);
   const outputs = select.items.map(({ expression }) => expression);
   let causes = union(
@@ -329,7 +329,7 @@ function childrenOf(expression: Expression): readonly Expression[] {
   }
 }
 
-function columnsOf(expression: Expression, name: string | undefined, at: Surroundings): Column[] {
+function columnsOf(expression: Expression, name: string | undefined, at: QueryContext): Column[] {
   if (expression.type !== 'star') {
     const last = expression.type === 'column' ? expression.path.at(-1) : undefined;
     return [{ ...evaluate(expression, at), name: name ?? last, open: false }];
@@ -355,7 +355,7 @@ function withOrder(
   parent: Scope | undefined,
 ): Answer {
   const entry = { alias: '', rows };
-  const at = surroundings({ ...emptyScope(parent), entries: [entry] }, new Map(), undefined, ctes);
+  const at = contextOf({ ...emptyScope(parent), entries: [entry] }, new Map(), undefined, ctes);
   const byNumber = (term: Expression): Expression => {
     if (term.type !== 'constant' || typeof term.value !== 'number') return term;
     const name = rows.columns[term.value - 1]?.name;
@@ -367,19 +367,19 @@ function withOrder(
   const terms = query.order === 'all' ? all : query.order.map(byNumber);
   return {
     ...rows,
-    ...promise(query, terms, (covered) => rows.single || tellsGroupsApart(covered, at), at),
+    ...promise(query, terms, (covered) => rows.single || identifiesGroups(covered, at), at),
   };
 }
 
 function promise(
   query: Query,
   terms: readonly Expression[],
-  tellsApart: (terms: readonly Expression[]) => boolean,
-  at: Surroundings,
+  identifies: (terms: readonly Expression[]) => boolean,
+  at: QueryContext,
 ): Pick<Answer, 'order' | 'tiesDetermined' | 'limited'> {
   const { causes } = evaluateAll(terms, at);
   const ordered = terms.length > 0 && !causes.has('random') && !causes.has('order of rows');
-  const unique = causes.size === 0 && tellsApart(terms);
+  const unique = causes.size === 0 && identifies(terms);
   const order = !ordered ? 'none' : unique ? 'total' : 'ties';
   const told = { order, tiesDetermined: order === 'ties' && causes.size === 0 } as const;
   if (query.limit === undefined) return { ...told, limited: undefined };

@@ -12,7 +12,7 @@ import {
 } from './rows.ts';
 
 /** What an expression is evaluated in. */
-export interface Surroundings {
+export interface QueryContext {
   readonly scope: Scope;
   readonly windows: ReadonlyMap<string, Window>;
   /** GROUP BY's expressions; undefined: not grouped. */
@@ -22,14 +22,14 @@ export interface Surroundings {
 }
 
 /** Whether two rows of FROM that are equal in all these expressions are the same row. */
-function tellsRowsApart(terms: readonly Expression[], { scope }: Surroundings): boolean {
+function identifiesRows(terms: readonly Expression[], { scope }: QueryContext): boolean {
   const determined = determinedEntries(idsOf(terms, scope), scope);
   return determined.size === scope.entries.length;
 }
 
 /** The same of the rows that remain after grouping. */
-export function tellsGroupsApart(terms: readonly Expression[], at: Surroundings): boolean {
-  if (at.group === undefined) return tellsRowsApart(terms, at);
+export function identifiesGroups(terms: readonly Expression[], at: QueryContext): boolean {
+  if (at.group === undefined) return identifiesRows(terms, at);
   const ids = idsOf(terms, at.scope);
   const determined = determinedEntries(ids, at.scope);
   const texts = new Set(terms.map((term) => JSON.stringify(term)));
@@ -46,7 +46,7 @@ function idsOf(terms: readonly Expression[], scope: Scope): Set<string> {
 }
 
 /** Why an expression's value may differ from run to run, and whether it may be a floating-point number. */
-export function evaluate(expression: Expression, at: Surroundings): Value {
+export function evaluate(expression: Expression, at: QueryContext): Value {
   switch (expression.type) {
     case 'column':
       return resolve(expression.path, at.scope);
@@ -73,11 +73,11 @@ export function evaluate(expression: Expression, at: Surroundings): Value {
 }
 
 /** All of them together. */
-export function evaluateAll(expressions: readonly Expression[], at: Surroundings): Value {
+export function evaluateAll(expressions: readonly Expression[], at: QueryContext): Value {
   return merge(expressions.map((expression) => evaluate(expression, at)));
 }
 
-function evaluateCall(call: Call, at: Surroundings): Value {
+function evaluateCall(call: Call, at: QueryContext): Value {
   const args = evaluateAll(call.args, at);
   const window = windowOf(call, at);
   const around = evaluateAll(
@@ -96,7 +96,7 @@ function evaluateCall(call: Call, at: Surroundings): Value {
 }
 
 /** A call's window and those that it is built on. */
-function windowOf(call: Call, at: Surroundings): readonly Window[] {
+function windowOf(call: Call, at: QueryContext): readonly Window[] {
   const found: Window[] = [];
   for (let window = call.window; window !== undefined && found.length < 10;) {
     found.push(window);
@@ -105,7 +105,7 @@ function windowOf(call: Call, at: Surroundings): readonly Window[] {
   return found;
 }
 
-function dependsOnOrder(call: Call, windows: readonly Window[], at: Surroundings): boolean {
+function dependsOnOrder(call: Call, windows: readonly Window[], at: QueryContext): boolean {
   if (windows.length > 0) {
     const sensitive =
       call.sensitive === 'position' ||
@@ -113,13 +113,13 @@ function dependsOnOrder(call: Call, windows: readonly Window[], at: Surroundings
       windows.some(({ byRows }) => byRows);
     return (
       sensitive &&
-      !tellsGroupsApart(
+      !identifiesGroups(
         windows.flatMap(({ partition, order }) => [...partition, ...order]),
         at,
       )
     );
   }
-  if (call.sensitive !== 'order' || tellsRowsApart(call.order, at)) return false;
+  if (call.sensitive !== 'order' || identifiesRows(call.order, at)) return false;
   // Among equals in its own argument the order makes no difference.
   const texts = new Set(call.order.map((term) => JSON.stringify(term)));
   const args = call.args.filter(({ type }) => type !== 'constant');

@@ -1,6 +1,6 @@
 import type { Cause } from '../statement.ts';
 import { renamed, rowsOf } from './analyse.ts';
-import { evaluateAll, type Surroundings } from './evaluate.ts';
+import { evaluateAll, type QueryContext } from './evaluate.ts';
 import type { Expression, Relation, Select, Source } from './query.ts';
 import {
   type Column,
@@ -77,7 +77,7 @@ function gather(
       return;
     }
     case 'function': {
-      const at = surroundingsAt(into, ctes, parent);
+      const at = contextAt(into, ctes, parent);
       const value = evaluateAll(source.calls, at);
       const named = source.names?.map((name): Column => ({ ...value, name, open: false }));
       const columns = named ?? [{ ...value, name: undefined, open: true }];
@@ -110,7 +110,7 @@ function gatherJoin(
     full: new Set<number>(),
   }[source.kind];
   const scope = scopeAt(into, parent);
-  const at = surroundingsAt(into, ctes, parent);
+  const at = contextAt(into, ctes, parent);
   into.causes = union(into.causes, evaluateAll(source.on, at).causes);
   for (const condition of source.on) into.equalities.push(...equalitiesOf(condition, scope, only));
   if (source.using.length === 0) return;
@@ -143,11 +143,11 @@ function equalitiesOf(condition: Expression, scope: Scope, only: Equality['only'
   });
 }
 
-function surroundingsAt(
+function contextAt(
   gathered: Gathered,
   ctes: CommonTables,
   parent: Scope | undefined,
-): Surroundings {
+): QueryContext {
   return {
     scope: scopeAt(gathered, parent),
     windows: new Map(),

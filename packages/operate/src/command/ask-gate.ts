@@ -4,7 +4,7 @@ import { junitReport } from '../report/junit-report.ts';
 import type { CommandContext, CommonOptions } from './command-context.ts';
 import { exitCodes } from './command-error.ts';
 import { type Migration, requireStore } from './migration.ts';
-import { aheadText } from './standing-text.ts';
+import { aheadText } from './target-text.ts';
 import { backendNamed, keyNamed } from './subject.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -9,7 +9,7 @@ import { type Migration, type KeyStatus } from './migration.ts';
 import { concerns, isWhole, lineJson } from './ledger-lines.ts';
 import { notesOf } from './status.ts';
 import { acceptCommands } from './next-commands.ts';
-import { whyNotAtTarget, aheadText } from './standing-text.ts';
+import { whyNotAtTarget, aheadText } from './target-text.ts';
 import type { Terminal } from './terminal.ts';
 
 const shownLines = 10;

@@ -215,7 +215,7 @@ export class Migration {
     return {
       data,
       gates: usableGates(this.place),
-      standing: (backend, key) => {
+      position: (backend, key) => {
         const { stage, line, flag } = this.keyStatus(backend, key);
         return {
           stage,

@@ -54,7 +54,7 @@ class Interrupted extends Migration {
 }
 
 /** Promotes the key from `legacy` while somebody else moves it: what the ledger says in the end. */
-async function promoteBeside(
+async function promoteMeanwhile(
   others: OthersStep,
   options: Partial<PromoteOptions> = {},
 ): Promise<readonly string[]> {
@@ -84,7 +84,7 @@ async function promoteBeside(
 
 describe('promote, while a running program follows the flag that it has written', () => {
   test('that is the same step: who asked for it, and why, is in the ledger all the same', async () => {
-    expect(await promoteBeside({ from: 'legacy', to: 'shadow', who: 'flag' })).toEqual([
+    expect(await promoteMeanwhile({ from: 'legacy', to: 'shadow', who: 'flag' })).toEqual([
       'legacy shadow flag: as it was found',
       'shadow shadow ada: a drill',
     ]);
@@ -92,7 +92,7 @@ describe('promote, while a running program follows the flag that it has written'
 
   test('a forced one over several stages goes on from where the program has come to', async () => {
     const beside = { from: 'legacy', to: 'shadow', who: 'flag' } as const;
-    expect(await promoteBeside(beside, { to: 'pooled', force: true })).toEqual([
+    expect(await promoteMeanwhile(beside, { to: 'pooled', force: true })).toEqual([
       'legacy shadow flag: as it was found',
       'shadow pooled ada: a drill (forced)',
     ]);
@@ -102,7 +102,7 @@ describe('promote, while a running program follows the flag that it has written'
     ['by a person', { from: 'legacy', to: 'shadow', who: 'eve' }],
     ['further than it was asked for', { from: 'legacy', to: 'reverse', who: 'flag' }],
   ])('a step %s is a later word', async (_how, step) => {
-    await expect(promoteBeside(step)).rejects.toThrow(
+    await expect(promoteMeanwhile(step)).rejects.toThrow(
       `sqlite titanic was moved to ${step.to} meanwhile by ${step.who}: as it was found. It stays there, though its flag asks for shadow now.`,
     );
     expect(readFileSync(flags, 'utf8')).toContain('titanic');

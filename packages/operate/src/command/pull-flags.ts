@@ -39,15 +39,15 @@ export async function pullFlags(
       `What ${unleashUrl} says can't be used: ${problem.message}. Nothing was changed.`,
     );
   const text = `${JSON.stringify(document, null, 2)}\n`;
-  const beside = `${path}.${randomUUID().slice(0, 8)}.pulled`;
+  const temporaryPath = `${path}.${randomUUID().slice(0, 8)}.pulled`;
   let moves;
   try {
-    writeFileSync(beside, text, { mode: 0o600 });
-    moves = await plannedMoves(migration, beside);
+    writeFileSync(temporaryPath, text, { mode: 0o600 });
+    moves = await plannedMoves(migration, temporaryPath);
   } catch (error) {
     throw new CommandError(`${path} can't be written: ${(error as Error).message}`);
   } finally {
-    rmSync(beside, { force: true });
+    rmSync(temporaryPath, { force: true });
   }
   const plan = moves.map(planned);
   if (options.plan) {

@@ -8,13 +8,13 @@ import { CommandError } from './command-error.ts';
  * @throws {CommandError} where it can't be; the file is as it was then.
  */
 export function replaceFile(path: string, text: string): void {
-  const beside = `${path}.${randomUUID().slice(0, 8)}.new`;
+  const temporaryPath = `${path}.${randomUUID().slice(0, 8)}.new`;
   try {
-    writeFileSync(beside, text);
-    if (existsSync(path)) chmodSync(beside, statSync(path).mode & 0o777);
-    renameSync(beside, path);
+    writeFileSync(temporaryPath, text);
+    if (existsSync(path)) chmodSync(temporaryPath, statSync(path).mode & 0o777);
+    renameSync(temporaryPath, path);
   } catch (error) {
-    rmSync(beside, { force: true });
+    rmSync(temporaryPath, { force: true });
     throw new CommandError(`${path} can't be written: ${(error as Error).message}`);
   }
 }

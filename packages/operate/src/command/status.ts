@@ -7,7 +7,7 @@ import { relianceOfKey } from '../report/reliance-lines.ts';
 import { textTable } from '../report/text-table.ts';
 import { type Migration, type KeyStatus, keyStatuses } from './migration.ts';
 import { nextCommands } from './next-commands.ts';
-import { aheadText, whoDecidesNotes } from './standing-text.ts';
+import { aheadText, whoDecidesNotes } from './target-text.ts';
 import type { JsonAnswer, Terminal } from './terminal.ts';
 
 /** Characters of a reason in a line; `explain` and JSON have all of it. */

@@ -37,7 +37,7 @@ const slicesAPart = 100;
 
 /** The same in steps. */
 export function* keyLinesInSteps(
-  { data, standing, keys = [] }: Report,
+  { data, position, keys = [] }: Report,
   verdict: ReportVerdict,
 ): Steps<KeyLine[]> {
   const verdicts = new Map(verdict.keys.map((one) => [nameOf(one.backend, one.key), one]));
@@ -64,7 +64,7 @@ export function* keyLinesInSteps(
     const [backend = '', key = ''] = name.split('\0');
     const judged = verdicts.get(name);
     const counts: Partial<TotalsBy> = totals.get(name) ?? {};
-    const { stage, held } = standing?.(backend, key) ?? {};
+    const { stage, held } = position?.(backend, key) ?? {};
     const mismatch = wrong.get(name) ?? 0;
     const failed = counts.failed ?? 0;
     const problem = problemOf(judged, {

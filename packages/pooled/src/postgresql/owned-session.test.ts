@@ -47,10 +47,10 @@ describe('what a connection stands on', () => {
   test('is told by name where it is not kept', async () => {
     const session = await connectPostgres({ url: databaseUrl, dataset: backend.dataset });
     try {
-      expect(await session.standing({ TimeZone: 'Asia/Tokyo' })).toMatchObject({
+      expect(await session.connectionFacts({ TimeZone: 'Asia/Tokyo' })).toMatchObject({
         dropped: { name: 'TimeZone', found: 'UTC' },
       });
-      expect(await session.standing({ TimeZone: 'UTC', DateStyle: 'ISO' })).toMatchObject({
+      expect(await session.connectionFacts({ TimeZone: 'UTC', DateStyle: 'ISO' })).toMatchObject({
         dropped: undefined,
         hasSchema: true,
       });

@@ -1,6 +1,6 @@
 import { lazyModule } from '@changeover/core';
 import type { VerifyOptions } from './verify-options.ts';
-import type { VerifySurroundings } from './verify-store.ts';
+import type { VerifyContext } from './verify-store.ts';
 import type { VerifyResult } from './verify-types.ts';
 
 /** Who only runs a bridge has no need of it. */
@@ -19,8 +19,8 @@ const load = lazyModule(() => import('./verify-store.ts'));
  */
 export async function verifyStore(
   options: VerifyOptions = {},
-  surroundings: VerifySurroundings = {},
+  context: VerifyContext = {},
 ): Promise<VerifyResult> {
   const verify = await load();
-  return await verify.verifyStore(options, surroundings);
+  return await verify.verifyStore(options, context);
 }

@@ -12,7 +12,7 @@ export interface ThrottleOptions {
 }
 
 /** What a {@link Throttle} sees of the world. */
-export interface ThrottleSurroundings {
+export interface ThrottleContext {
   /** The load of the last minute, a processor. */
   load(): number;
   nowMs(): number;
@@ -22,7 +22,7 @@ export interface ThrottleSurroundings {
   sleep(durationMs: number, signal: AbortSignal | undefined): Promise<void>;
 }
 
-const machine: ThrottleSurroundings = {
+const machine: ThrottleContext = {
   load: () => (loadavg()[0] ?? 0) / availableParallelism(),
   nowMs: () => performance.now(),
   yield: async () => {
@@ -45,37 +45,29 @@ export class Throttle {
   readonly #maxLoad: number;
   readonly #maxDelayMs: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #surroundings: ThrottleSurroundings;
+  readonly #context: ThrottleContext;
   #lookedAtLoadMs = -Infinity;
 
-  constructor(
-    options: ThrottleOptions,
-    signal?: AbortSignal,
-    surroundings: ThrottleSurroundings = machine,
-  ) {
+  constructor(options: ThrottleOptions, signal?: AbortSignal, context: ThrottleContext = machine) {
     this.#pauseMs = options.pauseMs ?? 0;
     this.#maxLoad = options.maxLoad ?? Infinity;
     this.#maxDelayMs = options.maxDelayMs ?? 20;
     this.#signal = signal;
-    this.#surroundings = surroundings;
+    this.#context = context;
   }
 
   /** Called between two parts. Rejects when the signal is aborted. @param waiting is told why, where it waits. */
   async between(waiting: (why: string) => void): Promise<void> {
-    const { nowMs, sleep } = this.#surroundings;
+    const { nowMs, sleep } = this.#context;
     const before = nowMs();
-    await this.#surroundings.yield();
+    await this.#context.yield();
     const delayMs = nowMs() - before;
     this.#signal?.throwIfAborted();
     if (delayMs > this.#maxDelayMs)
       await sleep(Math.min(longestRestMs, delayMs * restFactor), this.#signal);
     if (this.#pauseMs > 0) await sleep(this.#pauseMs, this.#signal);
     if (nowMs() - this.#lookedAtLoadMs < loadEveryMs) return;
-    for (
-      let load = this.#surroundings.load();
-      load > this.#maxLoad;
-      load = this.#surroundings.load()
-    ) {
+    for (let load = this.#context.load(); load > this.#maxLoad; load = this.#context.load()) {
       waiting(`the load is ${load.toFixed(2)} a processor, above ${String(this.#maxLoad)}`);
       await sleep(loadEveryMs, this.#signal);
     }

@@ -12,7 +12,7 @@ import { Checkpoint, jobDigest } from './checkpoint.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { ValueShower } from './show-values.ts';
 import { usualSegmentRows } from './side-scan.ts';
-import { Throttle, type ThrottleSurroundings } from './throttle.ts';
+import { Throttle, type ThrottleContext } from './throttle.ts';
 import {
   type ParsedVerifyOptions,
   parseVerifyOptions,
@@ -28,9 +28,9 @@ import {
 } from './verify-types.ts';
 
 /** What a verification takes from outside; tests bring their own. */
-export interface VerifySurroundings {
+export interface VerifyContext {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
-  readonly throttle?: ThrottleSurroundings | undefined;
+  readonly throttle?: ThrottleContext | undefined;
   /** Rows that are read and compared at a time. */
   readonly segmentRows?: number | undefined;
 }
@@ -38,10 +38,10 @@ export interface VerifySurroundings {
 /** What `verifyStore` of `start-verify.ts` promises. */
 export async function verifyStore(
   options: VerifyOptions = {},
-  surroundings: VerifySurroundings = {},
+  context: VerifyContext = {},
 ): Promise<VerifyResult> {
-  const parsed = parseVerifyOptions(options, surroundings.env ?? process.env);
-  return new StoreVerification(options, parsed, surroundings).run();
+  const parsed = parseVerifyOptions(options, context.env ?? process.env);
+  return new StoreVerification(options, parsed, context).run();
 }
 
 /** A dataset on either side. */
@@ -65,7 +65,7 @@ class StoreVerification {
   constructor(
     options: VerifyOptions,
     parsed: ParsedVerifyOptions,
-    { throttle, segmentRows }: VerifySurroundings,
+    { throttle, segmentRows }: VerifyContext,
   ) {
     this.#options = options;
     this.#parsed = parsed;

@@ -3,7 +3,7 @@ import { typedKey } from '../../plain-text.ts';
 import { type RelianceText, relianceTexts, sitesText } from '../../reliance-text.ts';
 import type { GuaranteeLevels } from '../flags/stage-source.ts';
 import type { GateOutcome } from './gate-outcome.ts';
-import type { KeyStanding } from './judged-data.ts';
+import type { KeyPosition } from './judged-data.ts';
 
 const shownSites = 5;
 
@@ -16,7 +16,7 @@ export interface KeyReliance {
 /** Calls after their transaction's end are on the legacy leg what they are on the pooled one: no guarantee is lost. */
 export function keyReliance(
   evidence: readonly RelianceEvidence[],
-  { guarantees, accepted = [] }: KeyStanding,
+  { guarantees, accepted = [] }: KeyPosition,
 ): KeyReliance {
   const relied = relianceTexts(evidence).filter(({ guarantee }) => guarantee !== 'lateWork');
   const unkept = relied.filter(

@@ -18,7 +18,7 @@ export interface DataCheck {
 }
 
 /** Where a key stands, as whoever asks the gates knows it. */
-export interface KeyStanding {
+export interface KeyPosition {
   /** Default: the latest stage at which it was called. */
   readonly stage?: Stage | undefined;
   /** Why it doesn't move whatever the gates say; undefined where it isn't held. */
@@ -39,7 +39,7 @@ export interface JudgedData {
   /** What to decide by. Default: {@link defaultGates}. */
   readonly gates?: readonly GateDefinition[] | undefined;
   /** Default: nothing is known of any. */
-  readonly standing?: ((backend: string, key: string) => KeyStanding) | undefined;
+  readonly position?: ((backend: string, key: string) => KeyPosition) | undefined;
 }
 
 /** What the gates are asked about where nothing was recorded yet. */

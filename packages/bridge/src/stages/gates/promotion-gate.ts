@@ -113,7 +113,7 @@ export class PromotionGate {
     return yield* GateJudge.inSteps({
       gates: gatesIn(gatesFile),
       data,
-      standing: (backend, key) => ({
+      position: (backend, key) => ({
         accepted: accepted?.(backend, key),
         guarantees: guarantees?.(backend, key),
       }),

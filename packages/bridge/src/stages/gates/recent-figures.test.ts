@@ -71,8 +71,8 @@ function call(stage: Stage, operation: string, one: Calls, key = 'inbox'): void 
 }
 
 function verdict(stage: Stage, key = 'inbox'): KeyVerdict {
-  const standing = (): { stage: Stage; accepted: string[] } => ({ stage, accepted: ['add'] });
-  return new GateJudge({ data: recorder.summary(), standing }).key('notes', key);
+  const position = (): { stage: Stage; accepted: string[] } => ({ stage, accepted: ['add'] });
+  return new GateJudge({ data: recorder.summary(), position }).key('notes', key);
 }
 
 const read = { calls: 40, legacyMs: 2, pooledMs: 2 };

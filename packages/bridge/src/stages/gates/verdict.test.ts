@@ -324,12 +324,12 @@ describe('a key', () => {
       reason: expect.stringContaining('`add` is not compared: it needs to be accepted'),
       next: ['changeover promote sqlite titanic --accept add --reason "..."'],
     });
-    const standing = () => ({ stage: 'shadow', accepted: ['add', 'readTable'] }) as const;
-    expect(keyOf(verdictOf([clean, add], { standing }), 'titanic')?.decision).toBe('PROMOTE');
+    const position = () => ({ stage: 'shadow', accepted: ['add', 'readTable'] }) as const;
+    expect(keyOf(verdictOf([clean, add], { position }), 'titanic')?.decision).toBe('PROMOTE');
     expect(
-      keyOf(verdictOf([{ ...clean, mismatch: 1 }, add], { standing }), 'titanic')?.decision,
+      keyOf(verdictOf([{ ...clean, mismatch: 1 }, add], { position }), 'titanic')?.decision,
     ).toBe('HOLD');
-    expect(keyOf(verdictOf([{ ...clean, match: 3 }], { standing }), 'titanic')?.decision).toBe(
+    expect(keyOf(verdictOf([{ ...clean, match: 3 }], { position }), 'titanic')?.decision).toBe(
       'INCONCLUSIVE',
     );
   });
@@ -351,8 +351,8 @@ describe('a key', () => {
 
   test('that was called on legacy alone is not judged, and one that is held stays', () => {
     expect(verdictOf([onLegacy, iris]).keys.map(({ key }) => key)).toEqual(['iris']);
-    const standing = () => ({ stage: 'shadow', held: 'is held at shadow by ada: drill' }) as const;
-    expect(keyOf(verdictOf([clean], { standing }), 'titanic')).toMatchObject({
+    const position = () => ({ stage: 'shadow', held: 'is held at shadow by ada: drill' }) as const;
+    expect(keyOf(verdictOf([clean], { position }), 'titanic')).toMatchObject({
       decision: 'HOLD',
       reason: 'sqlite titanic is held at shadow by ada: drill.',
     });
@@ -450,7 +450,7 @@ describe('gates', () => {
         ],
         {
           dataChecks: [check(false)],
-          standing: () => ({ guarantees: { order: 'caller', exclusion: 'none', session: 'pin' } }),
+          position: () => ({ guarantees: { order: 'caller', exclusion: 'none', session: 'pin' } }),
         },
         [relied('exclusion')],
       );
@@ -480,7 +480,7 @@ describe('what callers rely on', () => {
   const session = relied('session', { use: 'lastWrite' });
 
   test('is no obstacle where the pooled leg keeps it', () => {
-    const verdict = verdictOf([clean], { standing: () => ({ guarantees: kept }) }, [
+    const verdict = verdictOf([clean], { position: () => ({ guarantees: kept }) }, [
       session,
       relied('order'),
     ]);
@@ -493,7 +493,7 @@ describe('what callers rely on', () => {
     ['order', { ...kept, order: 'none' }],
     ['exclusion', { ...kept, exclusion: 'none' }],
   ] as const)('holds the key by name where its flag lets %s go: %j', (guarantee, guarantees) => {
-    const verdict = verdictOf([clean], { standing: () => ({ guarantees }) }, [relied(guarantee)]);
+    const verdict = verdictOf([clean], { position: () => ({ guarantees }) }, [relied(guarantee)]);
     expect(verdict.decision).toBe('HOLD');
     const gate = gateOf(verdict, 'unkept == 0');
     expect(gate.reason).toContain(`the pooled leg does not keep that (${guarantee})`);
@@ -513,7 +513,7 @@ describe('what callers rely on', () => {
 
   test('is accepted by its own name and by no operation', () => {
     const decided = (accepted: readonly string[]): string =>
-      verdictOf([clean], { standing: () => ({ accepted }) }, [{ ...session, kept: false }])
+      verdictOf([clean], { position: () => ({ accepted }) }, [{ ...session, kept: false }])
         .decision;
     expect(decided(['session'])).toBe('HOLD');
     expect(decided(['guarantee:order'])).toBe('HOLD');

@@ -13,7 +13,7 @@ import {
   stepText,
   summary,
 } from './gate-outcome.ts';
-import type { JudgedData, KeyStanding } from './judged-data.ts';
+import type { JudgedData, KeyPosition } from './judged-data.ts';
 import { explainedReliance, keyReliance } from './judge-reliance.ts';
 import { cohortProof, judgeShapes, shapeName } from './judge-shapes.ts';
 import {
@@ -101,7 +101,7 @@ export class GateJudge {
   readonly #definitions: readonly GateDefinition[];
   readonly #records: ReadonlyMap<string, KeyRecord>;
   readonly #recent: ReadonlyMap<string, RecentOfKey>;
-  readonly #standings = new Map<string, KeyStanding & { readonly stage: Stage }>();
+  readonly #positions = new Map<string, KeyPosition & { readonly stage: Stage }>();
   readonly #proofs = new Map<string, ReadonlySet<string>>();
   readonly #cohorts = new Map<string, Cohort>();
   readonly #ownGates = new Map<string, readonly GateOutcome[]>();
@@ -140,7 +140,7 @@ export class GateJudge {
       shapes: [],
       cells: [],
     };
-    return this.#judge(record, from ?? this.#standingOf(record).stage);
+    return this.#judge(record, from ?? this.#positionOf(record).stage);
   }
 
   *#prepare(): Steps<void> {
@@ -168,7 +168,7 @@ export class GateJudge {
   *verdictInSteps(): Steps<ReportVerdict> {
     const keys: KeyVerdict[] = [];
     for (const record of this.#records.values()) {
-      const one = this.#judge(record, this.#standingOf(record).stage);
+      const one = this.#judge(record, this.#positionOf(record).stage);
       yield 1;
       // Of the others on legacy nothing is said: nothing was compared, and nothing stands before shadow.
       if (one.stage !== 'legacy' || one.decision === 'HOLD') keys.push(one);
@@ -231,7 +231,7 @@ export class GateJudge {
 
   #judge(record: KeyRecord, from: Stage): KeyVerdict {
     const { backend, key } = record;
-    const { held } = this.#standingOf(record);
+    const { held } = this.#positionOf(record);
     const name = { backend, key, stage: from };
     if (held !== undefined)
       return {
@@ -267,12 +267,12 @@ export class GateJudge {
     const proved = this.#proofOf(backend, from);
     const reliance = keyReliance(
       this.#report.data.reliance.filter((one) => one.backend === backend && one.key === key),
-      this.#standingOf(record),
+      this.#positionOf(record),
     );
     const shapes = judgeShapes(this.#of('shape'), {
       record,
       from,
-      accepted: this.#standingOf(record).accepted ?? [],
+      accepted: this.#positionOf(record).accepted ?? [],
       isProved: (shape) => proved.has(shapeName(shape)),
     });
     const subject: FigureSubject = {
@@ -408,14 +408,14 @@ export class GateJudge {
     return [...this.#records.values()].filter((record) => record.backend === backend);
   }
 
-  #standingOf(record: KeyRecord): KeyStanding & { readonly stage: Stage } {
+  #positionOf(record: KeyRecord): KeyPosition & { readonly stage: Stage } {
     const name = nameOf(record.backend, record.key);
-    const known = this.#standings.get(name);
+    const known = this.#positions.get(name);
     if (known !== undefined) return known;
-    const given = this.#report.standing?.(record.backend, record.key);
-    const standing = { ...given, stage: given?.stage ?? latestStage(record) ?? 'legacy' };
-    this.#standings.set(name, standing);
-    return standing;
+    const given = this.#report.position?.(record.backend, record.key);
+    const position = { ...given, stage: given?.stage ?? latestStage(record) ?? 'legacy' };
+    this.#positions.set(name, position);
+    return position;
   }
 
   #of(scope: GateScope): readonly GateDefinition[] {

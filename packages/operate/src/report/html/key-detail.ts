@@ -13,7 +13,7 @@ import type { KeyFigures } from '../key-figures.ts';
 import { badge, firstOf, markup, type Markup, moment, name, type Piece, table } from '../markup.ts';
 import { stageMeaning } from '../stage-text.ts';
 import { relianceOfKey } from './reliance-section.ts';
-import type { BesideMismatch } from './samples-section.ts';
+import type { MismatchActions } from './samples-section.ts';
 import { timeContent } from './time-section.ts';
 
 const mostShapes = 40;
@@ -34,7 +34,7 @@ function noted(count: number): Piece {
 export function keyDetail(
   figures: KeyFigures,
   seen: readonly TimeSlice[] = [],
-  beside?: BesideMismatch,
+  actions?: MismatchActions,
 ): Piece {
   const { hours, minutes } = figures;
   const what = `${figures.line.backend} ${figures.line.key}`;
@@ -42,7 +42,7 @@ export function keyDetail(
     standing(figures),
     part('Gates', gates(figures)),
     part('Evidence by shape of call', shapes(figures)),
-    part('Mismatches', mismatches(figures, beside)),
+    part('Mismatches', mismatches(figures, actions)),
     part('Errors', [errorsByShape(figures), errors(figures)]),
     part('What its callers rely on', relianceOfKey(figures.reliance)),
     part('Over time', timeContent(visibleText(what), { hours, minutes, seen })),
@@ -182,7 +182,7 @@ function shapes({ shapes: all }: KeyFigures): Piece {
   ];
 }
 
-function mismatches({ mismatches: groups, line }: KeyFigures, beside?: BesideMismatch): Piece {
+function mismatches({ mismatches: groups, line }: KeyFigures, actions?: MismatchActions): Piece {
   if (groups.length === 0)
     return markup`<p class="empty">${
       line.mismatch === 0
@@ -207,7 +207,7 @@ function mismatches({ mismatches: groups, line }: KeyFigures, beside?: BesideMis
           name(group.class),
           countText(group.count),
           moment(group.lastAt),
-          [name(sample?.summary), beside?.(group)],
+          [name(sample?.summary), actions?.(group)],
         ];
       }),
     ),

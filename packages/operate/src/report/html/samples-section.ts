@@ -28,10 +28,10 @@ const mostListed = 60;
 const mostValue = 4_000;
 
 /** What a page that can do something shows beside a mismatch. */
-export type BesideMismatch = (group: SampleGroup) => Piece;
+export type MismatchActions = (group: SampleGroup) => Piece;
 
 /** Confirmed mismatches, those for one reason together, a few of each side by side. */
-export function mismatchSection({ data }: Report, beside?: BesideMismatch): Section {
+export function mismatchSection({ data }: Report, actions?: MismatchActions): Section {
   const groups = data.sampleGroups.filter(({ verdict }) => verdict === 'mismatch');
   const { shown, rest } = firstOf(groups, mostGroups, 'call that differs', 'calls that differ');
   const kept = groups.reduce((sum, { count }) => sum + count, 0);
@@ -50,7 +50,7 @@ export function mismatchSection({ data }: Report, beside?: BesideMismatch): Sect
             )} by backend, key, operation, shape and class, the most frequent first. Values are shown by type, length and keyed digest
           unless the program asked for raw ones (sampleValues): equal digests stand for equal values.</p>`,
             classTable(groups),
-            shown.map((group) => groupMarkup(group, beside)),
+            shown.map((group) => groupMarkup(group, actions)),
             rest,
           ],
       data.samplesOverLimit > 0 &&
@@ -103,7 +103,7 @@ function classTable(groups: readonly SampleGroup[]): Piece {
   ];
 }
 
-function groupMarkup(group: SampleGroup, beside?: BesideMismatch): Markup {
+function groupMarkup(group: SampleGroup, actions?: MismatchActions): Markup {
   const { shown, rest } = firstOf(group.samples, mostSamples, 'sample', 'samples');
   const facts: [string, Piece][] = [
     ['id', markup`<code>${name(group.id)}</code>`],
@@ -121,7 +121,7 @@ function groupMarkup(group: SampleGroup, beside?: BesideMismatch): Markup {
     visibleText(group.backend),
   )}${group.key !== undefined && group.key !== '' && markup`, key ${name(group.key)}`}</h3><dl>${facts.map(
     ([term, fact]) => markup`<div><dt>${term}</dt><dd>${fact}</dd></div>`,
-  )}</dl>${beside?.(group)}${shown.length === 0 && markup`<p class="soft small">No sample was kept.</p>`}${shown.map((sample) => sampleMarkup(group, sample))}${rest}</article>\n`;
+  )}</dl>${actions?.(group)}${shown.length === 0 && markup`<p class="soft small">No sample was kept.</p>`}${shown.map((sample) => sampleMarkup(group, sample))}${rest}</article>\n`;
 }
 
 function sampleMarkup(group: SampleGroup, sample: StoredSample): Markup {

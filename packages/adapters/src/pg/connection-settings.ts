@@ -26,11 +26,11 @@ type Facts = Readonly<Record<string, unknown>>;
 type Ask = (sql: string, values?: readonly unknown[]) => Promise<{ readonly rows: Facts[] }>;
 
 /** A pooled connection stands on another database, as another user or on a replica: what it answers is not what the legacy one would. */
-export class StandingError extends ChangeoverError {
-  override readonly name = 'StandingError';
+export class ConnectionSettingsError extends ChangeoverError {
+  override readonly name = 'ConnectionSettingsError';
   constructor(what: string, expected: unknown, found: unknown) {
     super(
-      'STANDING',
+      'CONNECTION_SETTINGS',
       `A connection of the pool has ${what} ${JSON.stringify(found)}, the legacy connection has ${JSON.stringify(expected)}. ` +
         'Give the pool the same connection parameters.',
     );
@@ -38,7 +38,7 @@ export class StandingError extends ChangeoverError {
 }
 
 /** Makes pooled connections stand on what the legacy connection stood on when it was first asked. */
-export class Standing {
+export class ConnectionSettings {
   readonly #ask: () => Promise<{ readonly rows: Facts[] } | undefined>;
   #facts: Promise<Facts | undefined> | undefined;
 
@@ -50,7 +50,7 @@ export class Standing {
   /**
    * Checks a connection that nobody has used yet, and sets what differs.
    *
-   * @throws {StandingError} where something differs that can't be set.
+   * @throws {ConnectionSettingsError} where something differs that can't be set.
    */
   async give(client: PoolClient): Promise<void> {
     this.#facts ??= this.#wanted();
@@ -63,7 +63,8 @@ export class Standing {
     const [found] = (await ask(factsQuery)).rows;
     if (found === undefined) return;
     for (const what of ['database', 'user', 'recovery'])
-      if (found[what] !== wanted[what]) throw new StandingError(what, wanted[what], found[what]);
+      if (found[what] !== wanted[what])
+        throw new ConnectionSettingsError(what, wanted[what], found[what]);
     const differing = settings.filter((name) => found[name] !== wanted[name]);
     for (const name of differing)
       await ask('select set_config($1, $2, false)', [name, wanted[name]]);

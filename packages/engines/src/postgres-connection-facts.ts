@@ -8,7 +8,7 @@ import { leadingWords, sqlTokens } from './sql-text.ts';
 // What a connection stands on: who is asked for it, and what is done where something in front of the server doesn't keep it.
 
 /** What a server says of a connection that was opened to it. */
-export interface Standing {
+export interface ConnectionFacts {
   /** The server's process that answered. */
   readonly processId: number;
   /** The first setting that has another value than it was opened with. */
@@ -19,8 +19,8 @@ export interface Standing {
   readonly hasSchema: boolean;
 }
 
-/** The question for a connection's {@link Standing}, one statement with its values. */
-export function standingQuestion(
+/** The question for a connection's {@link ConnectionFacts}, one statement with its values. */
+export function connectionFactsQuery(
   settings: PostgresSettings,
   dataset: string | undefined,
 ): { readonly text: string; readonly values: readonly [string | null] } {
@@ -38,12 +38,12 @@ export function standingQuestion(
   };
 }
 
-/** The answer to {@link standingQuestion}. */
-export function readStanding(
+/** The answer to {@link connectionFactsQuery}. */
+export function readConnectionFacts(
   row: Readonly<Record<string, unknown>>,
   settings: PostgresSettings,
   dataset: string | undefined,
-): Standing {
+): ConnectionFacts {
   const values = Object.entries(settings).map(([name, asked], at) => {
     const value = row[`s${at}`];
     return { name, asked, found: typeof value === 'string' ? value : '' };
@@ -65,11 +65,11 @@ export function readStanding(
 export type KeptBy = 'keeps' | 'set' | 'each transaction';
 
 /** What is known of a connection when it is decided how it has what it stands on. */
-export interface StandingDecision {
+export interface KeptByDecision {
   readonly url: string;
   readonly dataset: string | undefined;
   readonly settings: PostgresSettings;
-  readonly standing: Standing;
+  readonly found: ConnectionFacts;
   /** The process that the connection was told at its start. */
   readonly toldProcessId: number | null;
   readonly timeoutMs: number;
@@ -80,9 +80,9 @@ export interface StandingDecision {
  *
  * Rejects with a {@link ConnectionError} that names the setting where it can't.
  */
-export async function decideStanding(decision: StandingDecision): Promise<KeptBy> {
-  const { url, dataset, settings, standing, toldProcessId, timeoutMs } = decision;
-  const { dropped, processId } = standing;
+export async function decideKeptBy(decision: KeptByDecision): Promise<KeptBy> {
+  const { url, dataset, settings, found, toldProcessId, timeoutMs } = decision;
+  const { dropped, processId } = found;
   if (processId === toldProcessId) {
     if (dropped === undefined) return 'keeps';
     throw droppedError(url, dataset, dropped, settings[dropped.name] ?? '');
