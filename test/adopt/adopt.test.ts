@@ -44,6 +44,8 @@ const modules: readonly (readonly [project: string, file: string, shape: string]
   ['re-exported', 'connection.ts', 'handle'],
   ['let-handle', 'db.ts', 'handle'],
   ['private-instance', 'store.ts', 'instance'],
+  ['kysely-handle', 'db.ts', 'handle'],
+  ['lazy-import', 'db.ts', 'handle'],
   ['duckdb', 'db.ts', 'handle'],
   ['lazy-duckdb', 'db.ts', 'handle'],
 ];

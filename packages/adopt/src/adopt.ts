@@ -80,7 +80,7 @@ export function adopt(path: string, options: AdoptOptions = {}): Adoption {
   const raw = readFileSync(file.getFilePath(), 'utf8');
   const mark = raw.startsWith('\ufeff') && !text.startsWith('\ufeff') ? '\ufeff' : '';
   const style = styleOf(text);
-  const { edits, todos } = writeBridge({ file, singleton, operations, name, style });
+  const { edits, todos, notes = [] } = writeBridge({ file, singleton, operations, name, style });
   const after = mark + applyEdits(text, edits, style.lineEnd);
   const callSites = findCallSites(project, singleton, operations);
   if (options.dryRun !== true) writeFileSync(file.getFilePath(), after);
@@ -95,7 +95,7 @@ export function adopt(path: string, options: AdoptOptions = {}): Adoption {
       ...todos,
       ...operations.flatMap((one) => (one.todo === undefined ? [] : [`${one.name}: ${one.todo}`])),
     ],
-    notes: notesOf(file, singleton),
+    notes: [...notes, ...notesOf(file, singleton)],
     callSites,
     diff: unifiedDiff(project.pathOf(file), raw, after),
   };
@@ -144,11 +144,8 @@ function whyNothing({ file, pathOf }: OpenProject): string[] {
   ];
 }
 
-function otherText({ library, line }: OtherHandle): string {
-  return (
-    `Line ${String(line)} makes a handle of ${library}, which no adapter stands in for: put your own functions around it and ` +
-    'bridge those by createBridge.'
-  );
+function otherText({ line, text }: OtherHandle): string {
+  return `Line ${String(line)} makes a handle ${text}`;
 }
 
 /** The variable, the class or the file: `db`, `notes`, `userStore`. */

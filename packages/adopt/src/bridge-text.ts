@@ -18,6 +18,8 @@ export interface WrittenBridge {
   readonly edits: readonly Edit[];
   /** What a person must look at, beside the operations. */
   readonly todos: readonly string[];
+  /** What is to be known, and nothing is to be done about in the file. */
+  readonly notes?: readonly string[];
 }
 
 /** What {@link createBridgeText} is written from. */

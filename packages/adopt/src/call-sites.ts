@@ -1,4 +1,5 @@
-import { Node, type SourceFile } from 'ts-morph';
+import { dirname, resolve } from 'node:path';
+import { Node, type SourceFile, type VariableDeclaration } from 'ts-morph';
 import type { Singleton } from './find-singleton.ts';
 import { exportedNames, targetOf } from './find-singleton.ts';
 import type { Operation } from './infer-kind.ts';
@@ -95,10 +96,11 @@ function handleSites(
   };
 }
 
-/** The lines that import the module, where what they do with it can't be followed. */
-function importers({ sources, file, pathOf }: OpenProject): CallSite[] {
-  return sources.flatMap((source) =>
-    source
+/** The lines that import or require the module and those that name what they got, where it can't be followed from the handle. */
+function importers(project: OpenProject): CallSite[] {
+  const { sources, file, pathOf } = project;
+  return sources.flatMap((source) => {
+    const imported = source
       .getImportDeclarations()
       .filter((one) => one.getModuleSpecifierSourceFile() === file)
       .map((one) => ({
@@ -106,8 +108,25 @@ function importers({ sources, file, pathOf }: OpenProject): CallSite[] {
         line: one.getStartLineNumber(),
         operation: undefined,
         text: one.getText(),
-      })),
-  );
+      }));
+    const required = source.getVariableDeclarations().flatMap((one) => {
+      const [, module] =
+        /^require\((['"])(\..*)\1\)$/.exec(one.getInitializer()?.getText() ?? '')?.slice(1) ?? [];
+      return module !== undefined && isModule(source, module, file) ? namedBy(one) : [];
+    });
+    return [...imported, ...required.map((node) => siteOf(project, node))];
+  });
+}
+
+/** Whether `require` finds a file by what it was given. */
+function isModule(from: SourceFile, module: string, file: SourceFile): boolean {
+  const plain = (path: string): string => path.replace(/(?:\/index)?\.[cm]?[jt]s$/, '');
+  return plain(resolve(dirname(from.getFilePath()), module)) === plain(file.getFilePath());
+}
+
+function namedBy(declaration: VariableDeclaration): Node[] {
+  const name = declaration.getNameNode();
+  return Node.isIdentifier(name) ? [name, ...name.findReferencesAsNodes()] : [name];
 }
 
 function siteOf({ pathOf }: OpenProject, node: Node, operation?: string): CallSite {

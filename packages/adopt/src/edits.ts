@@ -17,3 +17,13 @@ export function applyEdits(text: string, edits: readonly Edit[], lineEnd: string
   }
   return [...parts, text.slice(at)].join('');
 }
+
+/** What a wrapped handle needs. */
+export interface WrappedHandle {
+  readonly edits: readonly Edit[];
+  readonly module: string;
+  readonly imported: string;
+  readonly todos: readonly string[];
+  /** What is to be known, and nothing is to be done about in the file. */
+  readonly notes?: readonly string[];
+}

@@ -11,6 +11,7 @@ import {
 } from 'ts-morph';
 import { type Handle, handlesIn } from './handles.ts';
 import { importedAs, importsOf } from './imported.ts';
+import { dialectOf, namesInDialect } from './kysely-dialect.ts';
 import { takesStatement } from './infer-kind.ts';
 import {
   type AnyClass,
@@ -67,14 +68,24 @@ export function findSingleton(file: SourceFile, seam: Seam | undefined): Singlet
   return own.shape === 'instance' && opensItself(own.owner) && !takesAny ? own : handle;
 }
 
-/** The handles to be wrapped: Kysely's own connection is its dialect's matter, unless it is handed out as well. */
+/** The handles to be wrapped: Kysely's own connection is its dialect's matter. Where that is handed out as well, it is bridged, and
+ * Kysely over it. */
 function seamHandles(file: SourceFile): Handle[] {
   const handles = handlesIn(file);
   if (!handles.some(({ kind }) => kind === 'kysely')) return handles;
   const names = exportedNames(file);
-  return handles.filter(
-    ({ kind, creation }) => kind === 'kysely' || names.has(targetOf(creation) ?? ''),
-  );
+  const connections = handles
+    .filter(({ kind }) => kind !== 'kysely')
+    .map((handle) => ({ ...handle, name: targetOf(handle.creation) ?? '' }))
+    .filter(({ name }) => names.has(name));
+  return handles.filter((handle) => {
+    if (handle.kind !== 'kysely')
+      return connections.some((one) => one.creation === handle.creation);
+    const written = dialectOf(handle.creation);
+    if (written === undefined) return false;
+    const taken = namesInDialect(written.dialect);
+    return !connections.some(({ name }) => taken.includes(name));
+  });
 }
 
 /** Whether a class makes the connection that its instances use. */
@@ -134,7 +145,7 @@ export function targetOf(node: Node): string | undefined {
   for (let at = node.getParent(); at !== undefined; at = at.getParent()) {
     // What another call is given is that call's matter: `drizzle(new Database(file))`.
     if (Node.isNewExpression(at) || Node.isCallExpression(at)) return undefined;
-    if (Node.isVariableDeclaration(at)) return at.getName();
+    if (Node.isVariableDeclaration(at)) return nameOfElement(at, node) ?? at.getName();
     if (Node.isBinaryExpression(at) && /=$/.test(at.getOperatorToken().getText())) {
       const left = at.getLeft();
       if (Node.isIdentifier(left)) return left.getText();
@@ -150,12 +161,28 @@ export function targetOf(node: Node): string | undefined {
   return undefined;
 }
 
+/** `const [reading, writing] = [new Pool(), new Pool()]`: that of the same place. */
+function nameOfElement(declaration: VariableDeclaration, value: Node): string | undefined {
+  const [names, list] = [declaration.getNameNode(), declaration.getInitializer()];
+  if (!Node.isArrayBindingPattern(names) || !Node.isArrayLiteralExpression(list)) return undefined;
+  const at = list
+    .getElements()
+    .findIndex((one) => one === value || one.containsRange(value.getPos(), value.getEnd()));
+  const element = names.getElements()[at];
+  return Node.isBindingElement(element) ? element.getName() : undefined;
+}
+
 /** Local names that the module exports, whatever they are called outside. */
 export function exportedNames(file: SourceFile): ReadonlySet<string> {
   const names = new Set<string>();
   for (const statement of file.getVariableStatements())
     if (statement.hasExportKeyword())
-      for (const one of statement.getDeclarations()) names.add(one.getName());
+      for (const one of statement.getDeclarations())
+        for (const name of [
+          one,
+          ...one.getNameNode().getDescendantsOfKind(SyntaxKind.BindingElement),
+        ])
+          names.add(name.getName());
   for (const one of [...file.getFunctions(), ...file.getClasses()])
     if (one.isExported()) names.add(one.getName() ?? 'default');
   for (const declaration of file.getExportDeclarations())

@@ -7,6 +7,8 @@ import {
 } from 'ts-morph';
 import { duckdbConnectionsIn } from './duckdb-handles.ts';
 import { importedAs, importsOf } from './imported.ts';
+import { insteadOf, isBridgeableClient, knexClientsOf } from './knex-clients.ts';
+import { dialectOf } from './kysely-dialect.ts';
 
 /** A library whose handle an adapter of Changeover stands in for. */
 export type HandleKind = 'better-sqlite3' | 'pg.Client' | 'pg.Pool' | 'kysely' | 'knex' | 'duckdb';
@@ -17,30 +19,44 @@ export interface Handle {
   readonly creation: NewExpression | CallExpression;
 }
 
-/** A handle that no adapter stands in for. */
+/** A handle that can't be wrapped where it is made. */
 export interface OtherHandle {
-  readonly library: string;
   readonly line: number;
+  /** What it is, and what to do there. */
+  readonly text: string;
 }
 
-/** Libraries that people hand out handles of, and what to do there. */
-const others: ReadonlySet<string> = new Set([
-  '@prisma/client',
-  'mysql2',
-  'mysql2/promise',
-  'mysql',
-  'postgres',
-  'knex',
-  'sqlite3',
-  'sqlite',
-  'mongoose',
-  'mongodb',
-  'ioredis',
-  'redis',
-  'sequelize',
-  'typeorm',
-  'node:sqlite',
-  'duckdb',
+/** Libraries that people hand out handles of, with what to do where it is something else than for all of them. */
+const others: ReadonlyMap<string, string | undefined> = new Map([
+  ['@prisma/client', undefined],
+  ['mysql2', undefined],
+  ['mysql2/promise', undefined],
+  ['mysql', undefined],
+  ['postgres', undefined],
+  ['knex', undefined],
+  ['sqlite3', undefined],
+  ['sqlite', undefined],
+  ['mongoose', undefined],
+  ['mongodb', undefined],
+  ['ioredis', undefined],
+  ['redis', undefined],
+  ['sequelize', undefined],
+  [
+    'typeorm',
+    'of typeorm, which takes an adapter by its option driver: driver: function (file, options) { return bridgeDatabase(' +
+      "new Database(file, options), { name: 'app' }); }, or for postgres { ...pg, Pool: function (options) { return " +
+      "bridgePool(new pg.Pool(options), { name: 'app' }); } }.",
+  ],
+  ['node:sqlite', undefined],
+  ['duckdb', undefined],
+  [
+    'drizzle-orm/better-sqlite3',
+    'that drizzle opens by itself: make it there and hand it in, drizzle(new Database(file)), then run this again.',
+  ],
+  [
+    'drizzle-orm/node-postgres',
+    'that drizzle opens by itself: make it there and hand it in, drizzle(new Pool({ connectionString })), then run this again.',
+  ],
 ]);
 
 /** Every place in a file that makes a handle: of each kind in the order of the text. */
@@ -62,11 +78,49 @@ export function handlesIn(file: SourceFile): Handle[] {
   return [...made, ...connections];
 }
 
-/** Places that make a handle which no adapter stands in for. */
+/** Places that make a handle which can't be wrapped there. */
 export function otherHandlesIn(file: SourceFile): OtherHandle[] {
-  return creationsIn(file)
-    .filter((made) => others.has(made.module) && !isBridgeableKnex(made))
-    .map(({ creation, module }) => ({ library: module, line: creation.getStartLineNumber() }));
+  return creationsIn(file).flatMap((made): OtherHandle[] => {
+    const { creation, module, name } = made;
+    const line = creation.getStartLineNumber();
+    if (module === 'kysely' && name === 'Kysely' && dialectOf(creation) === undefined)
+      return [
+        {
+          line,
+          text: 'of Kysely, whose dialect is not written in this file: put BridgeDialect around it where it is made.',
+        },
+      ];
+    if (!others.has(module) || isBridgeableKnex(made)) return [];
+    if (module.startsWith('drizzle-orm/') && !opensByItself(creation)) return [];
+    const [client] = module === 'knex' ? knexClientsOf(creation) : [];
+    if (client !== undefined && insteadOf(client) !== '')
+      return [
+        {
+          line,
+          text: `of Knex with its client ${client}${insteadOf(client)}. Then run this again.`,
+        },
+      ];
+    return [
+      {
+        line,
+        text:
+          others.get(module) ??
+          `of ${module}, which no adapter stands in for: put your own functions around it and bridge those by createBridge.`,
+      },
+    ];
+  });
+}
+
+/** `drizzle(url)` and `drizzle({ connection: url })`; not `drizzle(pool)`. */
+function opensByItself(creation: Creation['creation']): boolean {
+  const [given] = creation.getArguments();
+  if (Node.isObjectLiteralExpression(given))
+    return (
+      given.getProperty('client') === undefined && given.getProperty('connection') !== undefined
+    );
+  return (
+    given === undefined || Node.isStringLiteral(given) || /^process\.env\b/.test(given.getText())
+  );
 }
 
 interface Creation {
@@ -75,14 +129,13 @@ interface Creation {
   readonly name: string;
 }
 
-/** Whether it is an instance of Knex, and not said to be of an engine whose statements can't be classified. */
+/** Whether it is an instance of Knex, and not one of clients that the adapter refuses alone. */
 function isBridgeableKnex({ creation, module, name }: Creation): boolean {
   if (module !== 'knex' || !Node.isCallExpression(creation)) return false;
-  const [config] = creation.getArguments();
-  const client = /\bclient['"]?\s*:\s*['"`](\w+)/.exec(config?.getText() ?? '')?.[1] ?? '';
+  const clients = knexClientsOf(creation);
   return (
     ['default', 'knex', '*'].includes(name) &&
-    !/^(?:mysql|maria|mssql|oracle|cockroach)/.test(client)
+    (clients.length === 0 || clients.some(isBridgeableClient))
   );
 }
 

@@ -21,6 +21,17 @@ export function importsOf(file: SourceFile): ReadonlyMap<string, Imported> {
     const module = /require\((['"])(.*?)\1\)/.exec(equals.getText())?.[2];
     if (module !== undefined) found.set(equals.getName(), { module, name: 'default' });
   }
+  // What is loaded at first use is put in a variable that was there.
+  for (const assigned of file.getDescendantsOfKind(SyntaxKind.BinaryExpression)) {
+    const name = assigned.getLeft();
+    if (
+      !Node.isIdentifier(name) ||
+      !/^(?:\?\?|\|\|)?=$/.test(assigned.getOperatorToken().getText())
+    )
+      continue;
+    const from = requiredBy(assigned.getRight());
+    if (from !== undefined) found.set(name.getText(), from);
+  }
   for (const declaration of file.getDescendantsOfKind(SyntaxKind.VariableDeclaration)) {
     const initializer = declaration.getInitializer();
     // `const { Pool } = pg` takes from what was imported.
@@ -38,19 +49,27 @@ export function importsOf(file: SourceFile): ReadonlyMap<string, Imported> {
   return found;
 }
 
-/** `require('m')`, `require('m').Name`, `require('m').default`. */
+/** `require('m')`, `require('m').Name`, and what awaits a module, with or without `.default`. */
 function requiredBy(expression: Expression): Imported | undefined {
   if (Node.isPropertyAccessExpression(expression)) {
     const whole = requiredBy(expression.getExpression());
-    return whole?.name === 'default' ? { ...whole, name: expression.getName() } : undefined;
+    return whole === undefined || !isWhole(whole)
+      ? undefined
+      : { ...whole, name: expression.getName() };
   }
   if (Node.isParenthesizedExpression(expression)) return requiredBy(expression.getExpression());
-  if (!Node.isCallExpression(expression) || expression.getExpression().getText() !== 'require')
-    return undefined;
-  const [specifier] = expression.getArguments();
+  const isAwaited = Node.isAwaitExpression(expression);
+  const call = isAwaited ? expression.getExpression() : expression;
+  if (!Node.isCallExpression(call)) return undefined;
+  if (call.getExpression().getText() !== (isAwaited ? 'import' : 'require')) return undefined;
+  const [specifier] = call.getArguments();
   return Node.isStringLiteral(specifier)
-    ? { module: specifier.getLiteralValue(), name: 'default' }
+    ? { module: specifier.getLiteralValue(), name: isAwaited ? '*' : 'default' }
     : undefined;
+}
+
+function isWhole({ name }: Imported): boolean {
+  return name === 'default' || name === '*';
 }
 
 /** What an expression such as `pg.Client` names, if it was imported. */
@@ -61,8 +80,9 @@ export function importedAs(
   if (Node.isIdentifier(expression)) return imports.get(expression.getText());
   if (Node.isPropertyAccessExpression(expression)) {
     const whole = importedAs(expression.getExpression(), imports);
-    const isWhole = whole?.name === 'default' || whole?.name === '*';
-    return isWhole ? { module: whole.module, name: expression.getName() } : undefined;
+    return whole !== undefined && isWhole(whole)
+      ? { module: whole.module, name: expression.getName() }
+      : undefined;
   }
   return requiredBy(expression);
 }

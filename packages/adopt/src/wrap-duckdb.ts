@@ -11,8 +11,12 @@ export function wrapDuckdb(
 ): { readonly edit: Edit; readonly todos: readonly string[] } {
   const text = creation.getText();
   const instance = unnamedInstance(creation);
+  const todos = /^[\w$.]+\.create\(\s*\)$/.test(text)
+    ? ['make one DuckDBInstance, and both connections of it: until then every call stays at legacy']
+    : [];
+  const marked = todos.map((todo) => `/* TODO: ${todo} */ `).join('');
   const bridge = (connection: string, another = connection): string =>
-    `bridgeConnection(await ${connection}, { name: ${q}${name}${q}, pooled: async () => ${another} })`;
+    `bridgeConnection(await ${connection}, { ${marked}name: ${q}${name}${q}, pooled: async () => ${another} })`;
   if (instance !== undefined)
     return {
       edit: editOf(
@@ -27,11 +31,7 @@ export function wrapDuckdb(
   const wrapped = bridge(text, another(creation));
   return {
     edit: editOf(isAwaited ? parent : creation, canWait ? wrapped : `(async () => ${wrapped})()`),
-    todos: /^[\w$.]+\.create\(\s*\)$/.test(text)
-      ? [
-          'make one DuckDBInstance, and both connections of it: until then every call stays at legacy',
-        ]
-      : [],
+    todos,
   };
 }
 

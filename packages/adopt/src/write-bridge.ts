@@ -1,4 +1,4 @@
-import { type Node, SyntaxKind } from 'ts-morph';
+import { Node, SyntaxKind } from 'ts-morph';
 import { type BridgePlan, createBridgeText, type WrittenBridge } from './bridge-text.ts';
 import { opensItself, type Singleton, targetOf } from './find-singleton.ts';
 import { importEdit } from './write-import.ts';
@@ -27,7 +27,7 @@ function bridgeHandles(
   const { file, style, name } = plan;
   const names = namesOfHandles(
     name,
-    handles.map(({ creation }) => targetOf(creation)),
+    handles.map(({ creation }) => propertyOf(creation) ?? targetOf(creation)),
   );
   const wrapped = handles.map((handle, at) => wrapHandle(handle, names[at] ?? name, style));
   const imports = new Map<string, Set<string>>();
@@ -43,7 +43,14 @@ function bridgeHandles(
       ...wrapped.flatMap(({ edits }) => edits),
     ],
     todos: wrapped.flatMap(({ todos }) => todos),
+    notes: wrapped.flatMap(({ notes = [] }) => notes),
   };
+}
+
+/** `{ main: new Database(file) }`: what a handle is called in an object. */
+function propertyOf(creation: Node): string | undefined {
+  const parent = creation.getParent();
+  return Node.isPropertyAssignment(parent) ? parent.getName() : undefined;
 }
 
 /** Handles of one variable are one bridge; a second variable is another, for the same keys have other stages there. */

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,6 +9,7 @@ import { bridgeOf, createStaticStageSource, silentLogger, WiringError } from '@c
 import Database from 'better-sqlite3';
 import * as ours from 'kysely';
 import pg from 'pg';
+import { root } from '../../architecture/source-files.ts';
 
 /** As npm installs it where a program and one of its packages ask for different versions. */
 let folder: string;
@@ -79,7 +81,27 @@ test("what a bundler has renamed, and what a program's own class extends, is kno
   class Own extends theirs.SqliteAdapter {}
   expect(() => bridging(withAdapter(new Own())).createDriver()).not.toThrow();
   expect(() => bridging(withAdapter(new Bundled())).createDriver()).not.toThrow();
-  expect(() => bridging(withAdapter(new theirs.MysqlAdapter())).createDriver()).toThrow(
-    WiringError,
+  const mysql = (): ours.Dialect => new theirs.MysqlDialect({ pool: {} as never });
+  expect(() => bridging(mysql).createDriver()).toThrow(WiringError);
+});
+
+test('dialects of a second copy that a minifier has taken the names of are known; another engine is refused', async () => {
+  const bundle = join(folder, 'minified.mjs');
+  const { status, stderr } = spawnSync(
+    join(root, 'node_modules/.bin/esbuild'),
+    [
+      join(folder, 'dist/index.js'),
+      ...['--bundle', '--minify', '--format=esm', '--platform=node', `--outfile=${bundle}`],
+    ],
+    { encoding: 'utf8' },
   );
+  expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+  const minified = (await import(bundle)) as typeof ours;
+  expect(new minified.SqliteDialect({} as never).createAdapter().constructor.name).not.toContain(
+    'Sqlite',
+  );
+  for (const Known of [minified.SqliteDialect, minified.PostgresDialect, minified.PGliteDialect])
+    expect(() => bridging(() => new Known({} as never)).createDriver()).not.toThrow();
+  const mysql = (): ours.Dialect => new minified.MysqlDialect({} as never);
+  expect(() => bridging(mysql).createDriver()).toThrow(WiringError);
 });

@@ -88,6 +88,49 @@ test('a lost connection of those that ask the catalogue does not end the program
   expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
 });
 
+/** A cursor that has read one row, and stays open. */
+class OpenCursor {
+  #connection: pg.Connection | undefined;
+  submit(connection: pg.Connection): void {
+    this.#connection = connection;
+    connection.parse({ name: '', text: 'select generate_series(1, 3)', types: [] }, true);
+    connection.bind({}, true);
+    connection.execute({ portal: '', rows: '1' }, true);
+    connection.flush();
+  }
+  close(): void {
+    this.#connection?.sync();
+  }
+  handleRowDescription(): void {}
+  handleDataRow(): void {}
+  handlePortalSuspended(): void {}
+  handleCommandComplete(): void {}
+  handleReadyForQuery(): void {}
+  handleError(): void {}
+}
+
+test.each(['reverse', 'pooled'] as const)(
+  'beside a pool of one, at %s, a cursor that is open on a client holds up nobody who asks the pool',
+  async (stage) => {
+    const pooled = new pg.Pool({ ...clients.config, max: 2 });
+    const pool = bridgePool(new pg.Pool({ ...clients.config, max: 1 }), {
+      name: 'db',
+      pooled: () => pooled,
+      stages: createStaticStageSource({ db: stage }),
+      storePath: ':memory:',
+      logger: silentLogger,
+    });
+    open.push(pool);
+    const client = await pool.connect();
+    const cursor = client.query(new OpenCursor());
+    expect((await pool.query('select 2 as two')).rows).toEqual([{ two: 2 }]);
+    cursor.close();
+    client.release();
+    await pool.end();
+    await pooled.end();
+  },
+);
+
 describe.each(stages)('a pool at %s', (stage) => {
   test('gives the same client again, whose second release is refused', async () => {
     const { pool } = bridged(stage, { max: 1 });

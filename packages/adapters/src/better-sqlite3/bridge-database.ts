@@ -1,9 +1,9 @@
 import { bridgeOf, createBridge, standsFor, WiringError, withAbilities } from '@changeover/bridge';
 import { createSqliteClassifier } from '@changeover/classify/sqlite';
-import type { LegName } from '@changeover/core';
+import { InvalidOptionError, type LegName } from '@changeover/core';
 import type Database from 'better-sqlite3';
 import { existsSync } from 'node:fs';
-import { type AdapterOptions, bridgePartOf, keyOf } from '../shared/adapter-options.ts';
+import { type AdapterOptions, bridgePartOf, keyOf, shown } from '../shared/adapter-options.ts';
 import { SessionWatch } from '../shared/session-watch.ts';
 import type { StatementTraits } from '../shared/statement-traits.ts';
 import { BridgedDatabase } from './bridged-database.ts';
@@ -45,8 +45,18 @@ export function bridgeDatabase(
   handle: Database.Database,
   options: BridgeDatabaseOptions,
 ): Database.Database {
-  const { name, pure = [], pooled: open = opener(handle) } = options;
   const bridge = bridgePartOf(options, ['pooled']);
+  const { name, pure = [], pooled } = options;
+  const { prepare } = Object(handle) as { readonly prepare?: unknown };
+  if (typeof prepare !== 'function')
+    throw new WiringError(
+      `The handle of "${name}" is no Database of better-sqlite3: it has no prepare.`,
+    );
+  if (pooled !== undefined && typeof pooled !== 'function')
+    throw new InvalidOptionError(
+      `Option pooled must be a function, such as (file) => new Database(file), but is ${shown(pooled)}.`,
+    );
+  const open = pooled ?? opener(handle);
   const key = keyOf(options);
   // The working directory may be another by the time that a connection is opened.
   const file = fileOf(handle);

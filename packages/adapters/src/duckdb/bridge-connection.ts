@@ -73,7 +73,7 @@ class BridgedConnection {
 
   constructor(handle: DuckDBConnection, options: ParsedOptions) {
     const { name } = options.bridge;
-    if (typeof (handle as Partial<DuckDBConnection>).runAndReadAll !== 'function')
+    if (typeof (handle as Partial<DuckDBConnection> | undefined)?.runAndReadAll !== 'function')
       throw new WiringError(
         `The handle of "${name}" is no connection of @duckdb/node-api: it has no runAndReadAll.`,
       );

@@ -6,6 +6,7 @@ import {
   bridgePartOf,
   type KeyedStatement,
   keyOf,
+  shown,
 } from '../shared/adapter-options.ts';
 
 /** What a bridge over a connection of DuckDB is told, beside the connection. As for `createBridge` where the names are the same. */
@@ -41,8 +42,6 @@ export function parseOptions(options: BridgeConnectionOptions): ParsedOptions {
     throw new InvalidOptionError(
       'Option pooled must be a function that opens a connection to the instance of the handle: pooled: () => instance.connect().',
     );
-  if (options.key !== undefined && typeof options.key !== 'function')
-    throw new InvalidOptionError('Option key must be a function.');
   return Object.freeze({
     bridge,
     key: keyOf(options),
@@ -56,6 +55,6 @@ export function parseOptions(options: BridgeConnectionOptions): ParsedOptions {
 function positive(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value > 0 && value < 2 ** 31) return value;
   throw new InvalidOptionError(
-    `Option ${name} must be a whole number above 0, but is ${String(value)}.`,
+    `Option ${name} must be a whole number above 0, but is ${shown(value)}.`,
   );
 }

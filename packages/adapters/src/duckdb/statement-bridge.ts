@@ -2,7 +2,6 @@ import {
   type Bridge,
   bridgeOf,
   createBridge,
-  createLogger,
   currentCaller,
   defined,
   type Logger,
@@ -69,7 +68,6 @@ export class StatementBridge {
   /** Until the pooled leg was found to be what it has to be, everything stays with the handle. */
   #isChecked = false;
   readonly #calls: Partial<Record<Operation, Statements[Operation]>> = {};
-  #logger: Logger | undefined;
 
   constructor(options: StatementBridgeOptions) {
     this.#options = options;
@@ -108,9 +106,7 @@ export class StatementBridge {
   }
 
   get logger(): Logger {
-    const { logger, services } = this.#options.options.bridge;
-    this.#logger ??= logger ?? services?.logger ?? createLogger({ level: 'warn' });
-    return this.#logger;
+    return this.#options.options.bridge.logger ?? this.bridge.services.logger;
   }
 
   get bridge(): Bridge {

@@ -7,6 +7,7 @@ import {
   bridgePartOf,
   type KeyedStatement,
   keyOf,
+  shown,
 } from '../shared/adapter-options.ts';
 
 /** What a bridge over a Knex instance is told, beside the instance. */
@@ -44,16 +45,17 @@ export interface ParsedOptions {
 export function parseOptions(options: BridgeKnexOptions): ParsedOptions {
   const bridge = bridgePartOf(options, ['pooled', 'max', 'exclusiveTransactions', 'classifier']);
   const { pooled, max, pure = [], classifier } = options;
-  for (const name of ['pooled', 'key'] as const)
-    if (options[name] !== undefined && typeof options[name] !== 'function')
-      throw new InvalidOptionError(`Option ${name} must be a function.`);
+  if (pooled !== undefined && typeof pooled !== 'function')
+    throw new InvalidOptionError(
+      `Option pooled must be a function that makes the other instance, but is ${shown(pooled)}.`,
+    );
   if (pooled !== undefined && max !== undefined)
     throw new InvalidOptionError(
       'Option max is of the pool that the adapter makes: leave it to the instance that pooled makes.',
     );
   if (max !== undefined && !(Number.isSafeInteger(max) && max > 0))
     throw new InvalidOptionError(
-      `Option max must be a whole number above 0, but is ${String(max)}.`,
+      `Option max must be a whole number above 0, but is ${shown(max)}.`,
     );
   return Object.freeze({
     bridge,

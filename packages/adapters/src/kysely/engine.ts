@@ -5,6 +5,7 @@ import { createSqliteClassifier } from '@changeover/classify/sqlite';
 import {
   CompiledQuery,
   type DatabaseConnection,
+  type Dialect,
   type DialectAdapter,
   PGliteAdapter,
   PostgresAdapter,
@@ -41,13 +42,13 @@ export function engineOf(
   const ask = (sql: string, parameters: readonly unknown[] = []): Promise<readonly AnyRow[]> =>
     connections.withConnection((connection) => rowsOn(connection, sql, parameters));
   const adapter = options.legacy.createAdapter();
-  if (isOf('postgresql', adapter))
+  if (isOf('postgresql', adapter, options.legacy))
     return {
       classifier: createPostgresClassifier({ query: ask, pure: options.pure }),
       holdsNoLock: noAdvisoryLock,
       state: async () => stateIn(await ask(postgresStateSql)),
     };
-  if (isOf('sqlite', adapter))
+  if (isOf('sqlite', adapter, options.legacy))
     return {
       classifier: createSqliteClassifier({
         pure: options.pure,
@@ -74,14 +75,29 @@ const adapters = {
  * By the names of the adapter's classes too: a program may have installed Kysely twice, and then its dialects are of the other copy's
  * classes. A bundler that holds both calls one of them `SqliteAdapter2` or `SqliteAdapter$1`.
  */
-function isOf(engine: keyof typeof adapters, adapter: DialectAdapter): boolean {
+function isOf(engine: keyof typeof adapters, adapter: DialectAdapter, dialect: Dialect): boolean {
   if (Object.values(adapters[engine]).some((known) => adapter instanceof known)) return true;
   let made = Object.getPrototypeOf(adapter) as Prototype | null;
   for (; made !== null; made = Object.getPrototypeOf(made) as Prototype | null) {
     const name = made.constructor?.name.replace(/[$_\d]+$/, '');
     if (name !== undefined && Object.hasOwn(adapters[engine], name)) return true;
   }
-  return false;
+  return catalogues[engine].test(introspectorOf(dialect));
+}
+
+/** Tables that an engine's introspector reads, and no other's: their names are left where a minifier has taken those of classes. */
+const catalogues = {
+  postgresql: /\bpg_catalog\b/,
+  sqlite: /\bsqlite_(?:master|schema)\b/,
+} as const;
+
+/** The source of a dialect's introspector. Empty for one that can't be made without a database. */
+function introspectorOf(dialect: Dialect): string {
+  try {
+    return String(dialect.createIntrospector(undefined as never).constructor);
+  } catch {
+    return '';
+  }
 }
 
 interface Prototype {

@@ -6,7 +6,7 @@ import { answerQuery, tell } from './calls.ts';
 import { classifierOver } from './classify.ts';
 import { DrainEvents } from './drain-events.ts';
 import { Line } from './line.ts';
-import { parseOptions, type BridgeClientOptions } from './options.ts';
+import { type BridgeClientOptions, givenPool, parseOptions } from './options.ts';
 import { PooledConnections } from './pooled-connections.ts';
 import { type Callback, parseQuery } from './query-arguments.ts';
 import { KeptSession } from './session.ts';
@@ -48,10 +48,12 @@ class BridgedClient<T extends pg.ClientBase> {
   #ended = false;
 
   constructor(client: T, options: BridgeClientOptions) {
-    const { query } = client as unknown as { readonly query?: unknown };
+    const parsed = parseOptions(options);
+    const { query } = Object(client) as { readonly query?: unknown };
     if (typeof query !== 'function')
       throw new WiringError(`The handle of "${options.name}" is no client of pg: it has no query.`);
-    const parsed = parseOptions(options);
+    if ('totalCount' in client)
+      throw new WiringError(`The handle of "${options.name}" is a pool of pg: use bridgePool.`);
     this.#client = client;
     this.#legacyQuery = query as Method;
     this.#own = options.pooled === undefined;
@@ -68,7 +70,7 @@ class BridgedClient<T extends pg.ClientBase> {
       this.#isConnected && legacy.isBetween ? ((await legacy.ask(sql)) as never) : undefined,
     );
     const pooled = new PooledConnections({
-      pool: options.pooled?.() ?? poolLike(client, parsed),
+      pool: givenPool(options) ?? poolLike(client, parsed),
       logger,
       connectionSettings,
       tell: (event, message) => {

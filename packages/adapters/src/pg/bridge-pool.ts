@@ -6,7 +6,7 @@ import { postgresStateSql, stateIn } from '../shared/data-state.ts';
 import { handleProxy } from '../shared/handle-proxy.ts';
 import { answerQuery, tell } from './calls.ts';
 import { classifierOver } from './classify.ts';
-import { parseOptions, type BridgeClientOptions } from './options.ts';
+import { type BridgeClientOptions, givenPool, parseOptions } from './options.ts';
 import { PoolClients } from './pool-clients.ts';
 import { PoolEvents } from './pool-events.ts';
 import { PoolSession } from './pool-session.ts';
@@ -44,19 +44,21 @@ class BridgedPool<T extends pg.Pool> {
   readonly #leave: () => void;
 
   constructor(pool: T, options: BridgeClientOptions) {
-    const { query, connect } = pool as Partial<pg.Pool>;
+    const parsed = parseOptions(options);
+    const { query, connect } = Object(pool) as Partial<pg.Pool>;
     if (typeof query !== 'function' || typeof connect !== 'function')
       throw new WiringError(
         `The handle of "${options.name}" is no pool of pg: it has no query and connect.`,
       );
-    const parsed = parseOptions(options);
+    if ('escapeIdentifier' in pool)
+      throw new WiringError(`The handle of "${options.name}" is a client of pg: use bridgeClient.`);
     this.#pool = pool;
     this.#key = () => parsed.key?.({ sql: '', values: undefined, name: undefined }) ?? onlyKey;
     const raw = { query: query.bind(pool) };
     const logger = (): StatementBridge['logger'] => this.#statements.logger;
     this.#clients = new PoolClients(() => this.#statements);
     tellHooks(pool, this.#clients);
-    const given = options.pooled?.();
+    const given = givenPool(options);
     const asked = given === undefined ? poolToAsk(pool, parsed) : undefined;
     const pooled = new PooledConnections({
       pool: given ?? poolLike(pool, options),

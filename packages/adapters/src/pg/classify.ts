@@ -11,7 +11,8 @@ export function classifierOver(
 ): StatementClassifier {
   let isTold = false;
   const tellOnce = (error: unknown): void => {
-    if (isTold) return;
+    // What a handle is asked of while it ends tells nothing of its pool.
+    if (isTold || pooled.isEnding) return;
     isTold = true;
     logger().warn(
       { err: error },

@@ -6,6 +6,7 @@ import {
   bridgePartOf,
   type KeyedStatement,
   keyOf,
+  shown,
 } from '../shared/adapter-options.ts';
 
 /** What the key of a statement is told by. */
@@ -57,9 +58,10 @@ const ownNames: readonly string[] = [
  */
 export function parseOptions(options: BridgeClientOptions): ParsedPgOptions {
   const bridge = bridgePartOf(options, ownNames);
-  for (const name of ['pooled', 'key'] as const)
-    if (options[name] !== undefined && typeof options[name] !== 'function')
-      throw new InvalidOptionError(`Option ${name} must be a function.`);
+  if (options.pooled !== undefined && typeof options.pooled !== 'function')
+    throw new InvalidOptionError(
+      `Option pooled must be a function that gives a pg.Pool, but is ${shown(options.pooled)}.`,
+    );
   const own = options.pooled === undefined;
   for (const name of ['max', 'idleTimeoutMs', 'connectTimeoutMs'] as const)
     if (!own && options[name] !== undefined)
@@ -78,9 +80,24 @@ export function parseOptions(options: BridgeClientOptions): ParsedPgOptions {
   });
 }
 
+/**
+ * The pool that was handed in, if one was.
+ *
+ * @throws {InvalidOptionError} for what is none.
+ */
+export function givenPool({ pooled }: BridgeClientOptions): Pool | undefined {
+  if (pooled === undefined) return undefined;
+  const pool: unknown = pooled();
+  const { connect, on } = (pool ?? {}) as { readonly connect?: unknown; readonly on?: unknown };
+  if (typeof connect === 'function' && typeof on === 'function') return pool as Pool;
+  throw new InvalidOptionError(
+    `Option pooled must give a pg.Pool at once, but gave ${shown(pool)}.`,
+  );
+}
+
 function positive(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value > 0 && value < 2 ** 31) return value;
   throw new InvalidOptionError(
-    `Option ${name} must be a whole number above 0, but is ${String(value)}.`,
+    `Option ${name} must be a whole number above 0, but is ${shown(value)}.`,
   );
 }

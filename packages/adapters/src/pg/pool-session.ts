@@ -64,6 +64,8 @@ export class CheckedOutSession implements Session {
     statement.whenKnown(({ leaves }) => {
       if (leaves !== 'nothing') this.#isMarked = true;
     });
-    return this.#line.run(statement, values);
+    const answer = this.#line.run(statement, values);
+    // Its caller reads a cursor or a stream when it likes, and may ask the pool for something between: this connection is its own.
+    return statement.submittable === undefined ? answer : Promise.race([answer, Promise.resolve()]);
   }
 }

@@ -62,6 +62,11 @@ export class PooledConnections {
     if (asked !== undefined) this.#hear(asked, {});
   }
 
+  /** Whether what asks of statements that are no caller's has no connection any more. */
+  get isEnding(): boolean {
+    return (this.#options.asked ?? this.pool).ending;
+  }
+
   /** Unheard, a lost connection would end the process. One that is lost while it is leased fails its statements. */
   #hear(pool: Pool, said: Readonly<Record<string, (message: unknown) => void>>): void {
     const heard = { error: () => undefined, ...said };

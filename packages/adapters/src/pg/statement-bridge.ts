@@ -2,7 +2,6 @@ import {
   type Bridge,
   bridgeOf,
   createBridge,
-  createLogger,
   currentCaller,
   defined,
   endBridge,
@@ -62,7 +61,6 @@ export class StatementBridge {
   /** Resolves when statements begin to be learned. */
   readonly #warm = Promise.withResolvers<undefined>();
   #isWarm = false;
-  #logger: Logger | undefined;
 
   constructor(options: StatementBridgeOptions) {
     this.#options = options;
@@ -91,9 +89,7 @@ export class StatementBridge {
   }
 
   get logger(): Logger {
-    const { logger, services } = this.#options.options.bridge;
-    this.#logger ??= logger ?? services?.logger ?? createLogger({ level: 'warn' });
-    return this.#logger;
+    return this.#options.options.bridge.logger ?? this.bridge.services.logger;
   }
 
   get bridge(): Bridge {

@@ -15,6 +15,26 @@ describe('options of adapters', () => {
     expect(() => bridgePartOf({ name: 'db', puer: [] } as never, ['max'])).toThrow(/puer.*pure/s);
   });
 
+  test.each([
+    [undefined, "must be an object, such as { name: 'db' }, but are undefined"],
+    ['db', "but are 'db'"],
+    [
+      { name: 'db', key: 'tenant' },
+      "Option key must be a function, such as ({ sql }) => 'berlin', but is 'tenant'",
+    ],
+    [
+      { name: 'db', pure: 'slug' },
+      "Option pure must be a list of names of functions, such as ['slug'], but is 'slug'",
+    ],
+    [{ name: 'db', pure: [5] }, 'but is [ 5 ]'],
+    [
+      { name: 'db', spreadWrites: 'yes' },
+      "Option spreadWrites must be true or false, but is 'yes'",
+    ],
+  ])('%j is refused with what was expected and what was found', (options, said) => {
+    expect(() => bridgePartOf(options as never, ['spreadWrites'])).toThrow(said);
+  });
+
   test('a key is a text of 1 to 200 characters; none is the key of all', () => {
     const statement = { sql: 'select 1', values: undefined };
     expect(keyOf({})).toBeUndefined();

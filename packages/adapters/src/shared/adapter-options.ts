@@ -5,7 +5,8 @@ import {
   refuseUnknown,
   settingNames,
 } from '@changeover/bridge';
-import type { Clock } from '@changeover/core';
+import { type Clock, InvalidOptionError } from '@changeover/core';
+import { inspect } from 'node:util';
 
 /** What the key of a statement is told by. */
 export interface KeyedStatement {
@@ -45,15 +46,49 @@ const bridgeNames: readonly string[] = ['name', 'services', 'clock', ...settingN
  * The part of an adapter's options that the bridge is told.
  *
  * @param own the names of the adapter's other options, beside `key` and `pure`.
- * @throws {InvalidOptionError} for a name that is none of these.
+ * @throws {InvalidOptionError} for a name that is none of these, and for what can't be one of those that all adapters have.
  */
 export function bridgePartOf(options: AdapterOptions<never>, own: readonly string[]): BridgePart {
+  const given: unknown = options;
+  if (typeof given !== 'object' || given === null)
+    throw new InvalidOptionError(
+      `The options of an adapter must be an object, such as { name: 'db' }, but are ${shown(given)}.`,
+    );
   refuseUnknown(options, ['key', 'pure', ...own, ...bridgeNames]);
+  checkKinds(options as unknown as Readonly<Record<string, unknown>>);
   const part = Object.fromEntries(
     Object.entries(options).filter(([name]) => bridgeNames.includes(name)),
   ) as unknown as BridgePart;
   // Many programs open a handle for each file, tenant or request.
   return options.services === undefined ? { ...part, shareServices: true } : part;
+}
+
+/** @throws {InvalidOptionError} for what has another type than the options of that name have in all adapters. */
+function checkKinds(options: Readonly<Record<string, unknown>>): void {
+  const { key, pure } = options;
+  if (key !== undefined && typeof key !== 'function')
+    throw new InvalidOptionError(
+      `Option key must be a function, such as ({ sql }) => 'berlin', but is ${shown(key)}.`,
+    );
+  const isList = Array.isArray(pure) && pure.every((one) => typeof one === 'string');
+  if (pure !== undefined && !isList)
+    throw new InvalidOptionError(
+      `Option pure must be a list of names of functions, such as ['slug'], but is ${shown(pure)}.`,
+    );
+  for (const name of ['spreadWrites', 'exclusiveTransactions'])
+    if (options[name] !== undefined && typeof options[name] !== 'boolean')
+      throw new InvalidOptionError(
+        `Option ${name} must be true or false, but is ${shown(options[name])}.`,
+      );
+}
+
+/** A value as it would be typed, as far as a line holds it. */
+export function shown(value: unknown): string {
+  const text =
+    typeof value === 'function'
+      ? 'a function'
+      : inspect(value, { depth: 1, breakLength: Infinity });
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
 /**
