@@ -109,15 +109,16 @@ export class PooledEngine {
     const ended = (code: string | undefined): void => {
       timed(setting, dataset, operation, clock.monotonicMs() - startedMs, code);
     };
-    answer.then(
-      () => {
+    return answer.then(
+      (value) => {
         ended(undefined);
+        return value;
       },
       (error: unknown) => {
         ended(codeOf(error));
+        throw error;
       },
     );
-    return answer;
   }
 
   /** See `Leg.endable`. Writes and transactions can be ended.

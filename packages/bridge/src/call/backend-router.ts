@@ -54,8 +54,7 @@ export interface BackendRouterOptions<Api extends object> {
   readonly quotas?: ComparerOptions['quotas'];
   /** Which legs may answer an operation at once, as far as their functions show it. Default: every operation answers promises on both. */
   readonly mayAnswerAtOnce?: ((operation: string) => AtOnceLegs) | undefined;
-  /** Turns a leg's answer into what its caller gets. Default: the answer itself, by the leg's own promise where nothing of it has to be
-   * known first. */
+  /** Turns a leg's answer into what its caller gets. Default: the answer itself. */
   readonly own?: ((answer: unknown) => unknown) | undefined;
   /** Where the results of reads may rightly differ. Default: nowhere, but for what a flag's payload says. */
   readonly rules?: readonly ComparisonRule[] | undefined;

@@ -136,33 +136,9 @@ export class ReadCalls implements CallKind {
     throw error;
   }
 
-  /** What the caller gets of a promise: another one where something is to be done before the caller has the answer, and else the
-   * leg's own, so that no hop is added. */
+  /** What the caller gets of a promise is another one, which nobody has looked at: a rejection that the caller doesn't handle is told by
+   * Node as it was without a bridge. */
   #promised(read: Read, result: Promise<unknown>): Promise<unknown> {
-    const { comparison, way } = read;
-    const { own } = this.#answering.parts;
-    return comparison === undefined && way.fallback === undefined && own === undefined
-      ? this.#observe(read, result)
-      : this.#later(read, result);
-  }
-
-  #observe(read: Read, result: Promise<unknown>): Promise<unknown> {
-    const { calls } = this.#answering.parts;
-    calls.begin();
-    result.then(
-      () => {
-        calls.end();
-        this.#answered(read, undefined);
-      },
-      () => {
-        calls.end();
-        this.#failed(read);
-      },
-    );
-    return result;
-  }
-
-  #later(read: Read, result: Promise<unknown>): Promise<unknown> {
     const { calls, own } = this.#answering.parts;
     calls.begin();
     return result.then(

@@ -97,8 +97,9 @@ export class WriteCalls implements CallKind {
     }
     this.#answering.answeredLater(write.call, write.admission.traits.leg);
     calls.begin();
-    // Before the caller's own continuation, so that its next call finds the gate open.
-    const seen = result.then(
+    // Before the caller's own continuation, so that its next call finds the gate open. Nobody has looked at this promise: a rejection
+    // that the caller doesn't handle is told by Node as it was without a bridge.
+    return result.then(
       (value) => {
         calls.end();
         this.#succeeded(write);
@@ -107,11 +108,9 @@ export class WriteCalls implements CallKind {
       (error: unknown) => {
         calls.end();
         this.#failed(write, error);
-        // The caller has the leg's own promise, and what becomes of that.
-        if (own !== undefined) throw error;
+        throw error;
       },
     );
-    return own === undefined ? result : seen;
   }
 
   #succeeded(write: Write): void {
