@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { root, runTool } from './run-node.ts';
 
 /** What builds, packs, installs, begins, ends, measures or moves whole programs, the campaigns of faults, kills and histories, of several
- * processes and of traffic beside its own writes, and the whole contract through each pooler. */
+ * processes and of traffic beside its own writes, of hostile arguments and of statements that act unseen, and the whole contract through each
+ * pooler. */
 const long = [
   'packages/bridge/src/stages/flags/unleash-server',
   'packages/bridge/src/stages/gates/planted-problems',
@@ -25,6 +26,7 @@ const long = [
   'test/faults/kills',
   'test/first-steps/init',
   'test/fleet/long',
+  'test/guarantees/hostile-arguments',
   'test/guarantees/programs',
   'test/integration/found-faults',
   'test/integration/traffic',
@@ -34,6 +36,7 @@ const long = [
   'test/poolers/workload',
   'test/processes',
   'test/soak',
+  'test/statements/hidden-acts',
 ];
 
 // Every test but the long ones: Jest over packages/ and test/. `npm test -- --long` runs those. Other arguments are Jest's own:
