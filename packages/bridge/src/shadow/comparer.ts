@@ -270,6 +270,14 @@ export class Comparer {
     const submit = (): void => {
       this.#queue.submit({
         ...this.#task(resolved, pending, (signal) => comparison.run(signal)),
+        shed: (reason) => {
+          if (reason === 'deadline' && comparison.waitsForPooled)
+            pending.verdict({
+              verdict: 'inconclusive',
+              reason: 'the pooled leg did not answer in time',
+            });
+          else pending.shed(reason);
+        },
         rows,
       });
     };

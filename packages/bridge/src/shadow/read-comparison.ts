@@ -49,6 +49,8 @@ export class ReadComparison {
   readonly #parts: ReadComparisonParts;
   readonly #read: ComparedRead;
   readonly #startedMs: number;
+  /** The pooled leg was asked, and has not answered yet. */
+  #waitsForPooled = false;
 
   constructor(parts: ReadComparisonParts) {
     this.#parts = parts;
@@ -61,13 +63,20 @@ export class ReadComparison {
     return this.#read.learn();
   }
 
+  /** It waits for the pooled leg alone: if its time is over now, that leg did not answer, which is no excuse as want of a moment is. */
+  get waitsForPooled(): boolean {
+    return this.#waitsForPooled;
+  }
+
   /** Runs the shadow leg and settles the pending comparison. Rejects only when the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const { answer } = this;
     if (answer === undefined) throw new Error('a comparison was run before its answer was there');
     const { pending, seen } = this.#parts;
     const read = this.#read;
+    this.#waitsForPooled = this.#parts.shadow === 'pooled';
     const shadow = await this.#runShadow(answer, signal);
+    this.#waitsForPooled = false;
     const given = answer.outcome ?? (await this.#digestCopy(answer.copy, signal));
     if (given === undefined) return;
     const first = this.#byLeg(given, shadow);
