@@ -172,17 +172,24 @@ describe.each(engines)('%s, at reverse, an answer that is wrong once', (engine) 
 
   // The state in which PostgreSQL gave the answer is held, whoever writes.
   const named = engine === 'postgresql' ? 'mismatch' : 'raced';
+  /** On a busy machine the connection that held the state of the answer before may not be free again: then it is asked once more. */
+  const besideWriters: typeof verdictOf = async (...given) => {
+    let found = await verdictOf(...given);
+    for (let more = 0; more < 20 && named === 'mismatch' && found === 'raced'; more += 1)
+      found = await verdictOf(...given);
+    return found;
+  };
 
   test.each([
     ['the table', all],
     ['the table of a view', 'SELECT id, n FROM tall'],
   ])(`is ${named} where somebody wrote to %s and took it back`, async (_what, sql) => {
-    expect(await verdictOf(sql, changed, andBack)).toBe(named);
+    expect(await besideWriters(sql, changed, andBack)).toBe(named);
   });
 
   test(`is ${named} where a row was there for a moment`, async () => {
     const write = ['INSERT INTO trees VALUES (9, 9)', 'DELETE FROM trees WHERE id = 9'];
-    expect(await verdictOf(all, extra, write)).toBe(named);
+    expect(await besideWriters(all, extra, write)).toBe(named);
   });
 
   const swapped = (rows: Rows): Rows => [...rows.slice(1), ...rows.slice(0, 1)];
@@ -204,11 +211,7 @@ describe.each(engines)('%s, at reverse, an answer that is wrong once', (engine) 
     test.each(openInPart)(
       'is a mismatch whoever writes, of what is determined in part: %s',
       async (_what, sql, fault) => {
-        let found = await verdictOf(sql, fault, andBack);
-        // On a busy machine the connection that held the state of the answer before may not be free again.
-        for (let more = 0; more < 20 && found === 'raced'; more += 1)
-          found = await verdictOf(sql, fault, andBack);
-        expect(found).toBe('mismatch');
+        expect(await besideWriters(sql, fault, andBack)).toBe('mismatch');
       },
     );
 
