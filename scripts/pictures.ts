@@ -79,7 +79,10 @@ async function record(): Promise<void> {
 try {
   await record();
   const report = join(folder, 'report.html');
-  writeFileSync(report, renderReport({ data: readRecordings(storePath), title: 'Orders' }, 'html'));
+  const data = readRecordings(storePath);
+  // As the flag's payload says, which the console reads.
+  const position = () => ({ accepted: ['add'] });
+  writeFileSync(report, renderReport({ data, title: 'Orders', position }, 'html'));
   mkdirSync(images, { recursive: true });
   const running = await openConsole({
     place: parseSettings({ flagsFile, storePath }, {}),
