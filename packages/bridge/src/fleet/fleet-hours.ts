@@ -20,9 +20,7 @@ create table if not exists ${schema}.hour (
   dataset text not null, backend text not null, hour int not null,
   calls bigint not null, failed bigint not null, compared bigint not null, mismatch bigint not null,
   legacy text not null, pooled text not null, primary key (dataset, backend, hour)
-);
-alter table ${schema}.writer add column if not exists message bigint, add column if not exists open_from int;
-create index if not exists cell_of_hour on ${schema}.cell (hour, dataset, backend) where not folded and left(writer, 1) <> '(';`;
+);`;
 }
 
 /** Rows of processes that live to which nobody adds any more. */

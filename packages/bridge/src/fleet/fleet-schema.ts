@@ -28,6 +28,7 @@ create table if not exists ${schema}.writer (
   started_at bigint not null, last_at bigint not null, samples_over_limit bigint not null default 0,
   seen timestamptz not null, folded boolean not null default false, folded_at timestamptz
 ) with (fillfactor = 50);
+alter table ${schema}.writer add column if not exists message bigint, add column if not exists open_from int;
 create index if not exists writer_folded_seen on ${schema}.writer (folded, seen);
 create table if not exists ${schema}.cell (
   writer text not null, part int not null, hour int not null, backend text not null, dataset text not null,
@@ -42,6 +43,7 @@ create table if not exists ${schema}.shape (
   primary key (writer, part)
 ) with (fillfactor = 50);
 create index if not exists cell_of_key on ${schema}.cell (dataset, backend);
+create index if not exists cell_of_hour on ${schema}.cell (hour, dataset, backend) where not folded and left(writer, 1) <> '(';
 create index if not exists shape_of_key on ${schema}.shape (dataset, backend);
 create table if not exists ${schema}.sample_group (
   writer text not null, fingerprint text not null, backend text not null, operation text not null,
@@ -122,31 +124,50 @@ function schemaWhereNone(schema: string): string {
 end $$;`;
 }
 
+/** A deadlock is over after a second, and what another process has brought forward meanwhile needs nothing more. */
+const mostTries = 5;
+
 type Query = (text: string) => Promise<{ readonly rows: readonly unknown[] }>;
 
 /** Makes the schema, or brings an earlier one forward; one of a later version is used as it is, since versions only add.
  *
  * @throws {ChangeoverError} with the code `STORE_NOT_ALLOWED` where the role lacks rights. @throws the driver's error. */
 export async function prepareStore(query: Query, schema: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    const found = await findStore(query, schema);
+    try {
+      await bringForward(query, schema, found.there);
+      return;
+    } catch (error) {
+      if (isNotAllowed(error)) throw notAllowed(schema, found, error);
+      // Beside programs that add up rows of several tables, which take these in an order of their own. Nothing was changed.
+      if (!isDeadlock(error) || tries === mostTries) throw error;
+    }
+  }
+}
+
+async function findStore(query: Query, schema: string): Promise<FoundStore> {
   // Whoever may not make a schema may use one that is there. Asked of the catalogue: `to_regclass` would remember that there is
   // none, and the schema that another process makes meanwhile would be made twice.
   const { rows } = await query(
     `select current_user::text as role, current_database()::text as database, exists (
        select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = '${schema}' and c.relname = 'store') as there`,
   );
-  const found = rows[0] as FoundStore;
-  try {
-    if (found.there) {
-      const { rows: versions } = await query(`select version from ${schema}.store`);
-      if (Number((versions[0] as { version: unknown } | undefined)?.version) >= storeVersion)
-        return;
-    }
-    // By the time: in a store that was dropped and made again a line must not have the number of one that processes have heard of,
-    // which they would take for the same.
-    await query(storeSchema(schema, Date.now()));
-  } catch (error) {
-    throw isNotAllowed(error) ? notAllowed(schema, found, error) : error;
+  return rows[0] as FoundStore;
+}
+
+async function bringForward(query: Query, schema: string, isThere: boolean): Promise<void> {
+  if (isThere) {
+    const { rows } = await query(`select version from ${schema}.store`);
+    if (Number((rows[0] as { version: unknown } | undefined)?.version) >= storeVersion) return;
   }
+  // By the time: in a store that was dropped and made again a line must not have the number of one that processes have heard of,
+  // which they would take for the same.
+  await query(storeSchema(schema, Date.now()));
+}
+
+function isDeadlock(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === '40P01';
 }
 
 interface FoundStore {
